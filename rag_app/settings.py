@@ -1,0 +1,134 @@
+"""What a user may set, read from `<library>/settings.toml`; every field with its unit and effect.
+
+Settings are passed, never global, and build nothing. docs/configuration.md lists the same fields.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_type_hints
+
+from rag_app.errors import SettingsError
+
+FILE_NAME = "settings.toml"
+
+T = TypeVar("T")
+
+RightToLeft = Literal["auto", "reorder", "terminal"]
+_RIGHT_TO_LEFT: tuple[str, ...] = ("auto", "reorder", "terminal")
+
+
+@dataclass(frozen=True, slots=True)
+class Models:
+    """Which model has which role, by name: `[models]` in settings.toml. Making these names loads nothing."""
+
+    # Writes the answer from the evidence. "builtin" quotes the evidence and writes nothing of its own.
+    answer: str = "builtin"
+    # Turns text into vectors for search. Another model is another space: the library must then be embedded again.
+    text_embedding: str = "builtin"
+    # Describes figures, tables and formulas, and reads figure crops while answering.
+    vision: str = "builtin"
+    # Turns pictures into vectors for search by image.
+    image_embedding: str = "builtin"
+
+
+@dataclass(frozen=True, slots=True)
+class Ingestion:
+    """How papers are read: `[ingestion]` in settings.toml."""
+
+    # Processes that parse at the same time; 0 = one for each core. Each holds about 0.6 GB.
+    workers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Terminal:
+    """How answers are shown in a terminal: `[terminal]` in settings.toml."""
+
+    # Who puts Persian and Arabic in visual order: "terminal" leaves it to a terminal that can, "reorder" does it
+    # before printing, "auto" reorders unless the terminal is known to do it or output is not a terminal.
+    right_to_left: RightToLeft = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of one library. The defaults need no server and no download."""
+
+    models: Models = field(default_factory=Models)
+    ingestion: Ingestion = field(default_factory=Ingestion)
+    terminal: Terminal = field(default_factory=Terminal)
+
+    @classmethod
+    def load(cls, library: Path) -> Settings:
+        """The settings of the library in folder `library`; the defaults where it has no settings.toml.
+
+        Raises:
+            SettingsError: not TOML, an unknown key (with the nearest known one), or a value of the wrong type or range.
+        """
+        path = library / FILE_NAME
+        try:
+            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return cls()
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+            raise SettingsError(f"{path} cannot be read as TOML: {exc}.") from exc
+        return cls.from_mapping(raw, source=str(path))
+
+    @classmethod
+    def from_mapping(cls, raw: Mapping[str, Any], *, source: str = "settings") -> Settings:
+        """Settings from nested mappings; errors name `source`."""
+        settings = _build(cls, raw, prefix="", source=source)
+        if settings.ingestion.workers < 0:
+            raise SettingsError(
+                f"{source}: ingestion.workers is {settings.ingestion.workers}; set 0 (all cores) or more."
+            )
+        if settings.terminal.right_to_left not in _RIGHT_TO_LEFT:
+            raise SettingsError(
+                f"{source}: terminal.right_to_left is {settings.terminal.right_to_left!r};"
+                f" set one of {', '.join(_RIGHT_TO_LEFT)}."
+            )
+        for role, name in dataclasses.asdict(settings.models).items():
+            if not name.strip():
+                raise SettingsError(f"{source}: models.{role} is empty; name a model, for example 'builtin'.")
+        return settings
+
+
+def _build(kind: type[T], raw: Mapping[str, Any], *, prefix: str, source: str) -> T:
+    """One dataclass from one mapping, table by table."""
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for key, value in raw.items():
+        name = f"{prefix}{key}"
+        if key not in hints:
+            raise SettingsError(f"{source} has the unknown key '{name}'; {_nearest(name)}")
+        wanted = hints[key]
+        if dataclasses.is_dataclass(wanted):
+            if not isinstance(value, Mapping):
+                raise SettingsError(f"{source}: '{name}' is a table; write [{name}] and its keys below it.")
+            values[key] = _build(wanted, value, prefix=f"{name}.", source=source)
+            continue
+        accepted = int if wanted is int else str
+        if not isinstance(value, accepted) or isinstance(value, bool):
+            noun = "a whole number" if accepted is int else "a text in quotes"
+            raise SettingsError(f"{source}: {name} is {value!r}; it must be {noun}.")
+        values[key] = value
+    return kind(**values)
+
+
+def _nearest(name: str) -> str:
+    """The known key most like `name`, by its whole path or its last part, or all of them."""
+    known = [f"{table.name}.{key.name}" for table, keys in _tables() for key in keys]
+    tables = [table.name for table, _ in _tables()]
+    last = name.rsplit(".", 1)[-1]
+    same_last = [k for k in known if k.rsplit(".", 1)[-1] == last]
+    near = same_last or difflib.get_close_matches(name, known if "." in name else [*tables, *known], n=1, cutoff=0.5)
+    return f"did you mean '{near[0]}'?" if near else f"known keys: {', '.join(known)}."
+
+
+def _tables() -> list[tuple[dataclasses.Field[Any], tuple[dataclasses.Field[Any], ...]]]:
+    hints = get_type_hints(Settings)
+    return [(table, dataclasses.fields(hints[table.name])) for table in dataclasses.fields(Settings)]
