@@ -106,7 +106,7 @@ def _build(kind: type[T], raw: Mapping[str, Any], *, prefix: str, source: str) -
         if key not in hints:
             raise SettingsError(f"{source} has the unknown key '{name}'; {_nearest(name)}")
         wanted = hints[key]
-        if dataclasses.is_dataclass(wanted):
+        if isinstance(wanted, type) and dataclasses.is_dataclass(wanted):
             if not isinstance(value, Mapping):
                 raise SettingsError(f"{source}: '{name}' is a table; write [{name}] and its keys below it.")
             values[key] = _build(wanted, value, prefix=f"{name}.", source=source)

@@ -1,0 +1,59 @@
+# Everything below happens inside one virtual environment, .venv/, made and kept current by these rules.
+# Nothing else on the machine is touched. Another place: make VENV=/somewhere test. Another Python: make PYTHON=python3.12 demo.
+
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+
+# The stamps carry a checksum of what decides the content of the environment: unchanged means nothing to install.
+KEY  := $(firstword $(shell cat pyproject.toml Makefile | cksum))
+CORE := $(VENV)/.core-$(KEY)
+DEV  := $(VENV)/.dev-$(KEY)
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PIP_NO_INPUT := 1
+export PYTHONUTF8 := 1
+
+.PHONY: help demo test check bench docs clean
+.DEFAULT_GOAL := help
+
+help: ## What can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+
+demo: $(CORE) ## Ingest the sample papers, answer four questions, write demo_output/
+	@$(BIN)/python data/demo.py
+
+test: $(DEV) ## Run the tests (RAG_APP_TEST_DATA=folder adds the tests on real papers)
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+check: $(DEV) ## Lint, format, types, layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports --no-cache
+
+bench: $(DEV) ## Measure: retrieval, answers and extraction on the sample papers, then benchmarks/
+	$(BIN)/python benchmarks/run.py
+
+docs: $(DEV) ## Rewrite docs/cli.md from the commands' own --help
+	$(BIN)/python docs/build_cli.py
+
+clean: ## Remove the environment, caches and the demo's output
+	rm -rf $(VENV) demo_output .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(CORE): | python-found
+	@echo "Installing into $(VENV)/ (about 0.7 GB, one to three minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --editable .
+	@$(BIN)/rag-app models pull builtin
+	@rm -f $(VENV)/.core-* && touch $@
+
+$(DEV): $(CORE)
+	@echo "Installing the tools for tests and checks into $(VENV)/"
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@rm -f $(VENV)/.dev-* && touch $@
+
+.PHONY: python-found
+python-found:
+	@test -n "$(PYTHON)" || { echo "rag-app needs Python 3.11, 3.12 or 3.13 with venv; none was found. Name one: make PYTHON=/path/to/python3.12" >&2; exit 1; }
