@@ -1,0 +1,61 @@
+"""Sentences of a paper's text, with their places in it: what answers quote and citations check."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+# After these a full stop does not end a sentence.
+_ABBREVIATIONS = frozenset(
+    """e.g i.e cf vs et al etc fig figs eq eqs tab sec secs ref refs no nos vol pp p approx resp dr prof mr ms st inc ed eds
+    ch chap thm def prop lem cor app viz ca""".split()
+)
+_END = re.compile(r"[.!?؟。…]+[)\]\"'”’»]*(?=\s|$)|\n{2,}")
+_OPENERS = "([\"'“‘«$"
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """`text` equals the source[start:end]."""
+
+    text: str
+    start: int
+    end: int
+
+
+def sentences(text: str) -> list[Sentence]:
+    """The sentences of English or Persian `text`, in order; blank ones left out.
+
+    A full stop ends a sentence unless it follows a usual abbreviation or an initial, or a small letter or a digit-led
+    continuation follows ("et al. 2019", "Fig. 3"). A blank line always ends one.
+    """
+    found: list[Sentence] = []
+    start = 0
+    for match in _END.finditer(text):
+        if match.group().startswith("\n") or _ends(text, match):
+            _keep(found, text, start, match.end())
+            start = match.end()
+    _keep(found, text, start, len(text))
+    return found
+
+
+def _keep(found: list[Sentence], text: str, start: int, end: int) -> None:
+    piece = text[start:end]
+    stripped = piece.strip()
+    if stripped:
+        begin = start + piece.index(stripped)
+        found.append(Sentence(stripped, begin, begin + len(stripped)))
+
+
+def _ends(text: str, match: re.Match[str]) -> bool:
+    if match.group()[0] != ".":
+        return True
+    before = re.search(r"[\w.]+$", text[: match.start()])
+    word = before.group().lower() if before else ""
+    following = text[match.end() :].lstrip()
+    if word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha() and word.isascii() and not word.isdigit()):
+        return False
+    if not following:
+        return True
+    first = following.lstrip(_OPENERS)[:1]
+    return not (first.islower() and first.isascii())
