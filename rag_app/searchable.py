@@ -26,14 +26,15 @@ _STEMMER = snowballstemmer.stemmer("english")
 # Persian inflection written apart (after ZWNJ becomes a blank) or joined; longest first.
 _FA_SUFFIXES = ("هایشان", "هایی", "های", "ترین", "ها", "تر")
 STOPWORDS = frozenset(
-    """a an the of in on at to for from by with without and or nor but not no is are was were be been being am do does did done
-    has have had having it its this that these those there here what which who whom whose when where why how as than then so such
-    can could may might must shall should will would i you he she we they them their our your his her me us my if into onto about
-    between over under out up down again also any each other some only own same very just during per via
-    please tell explain describe say says said according paper papers authors author article study
-    از به در با بر برای که را این آن یک و یا هم تا نیز است هست بود بودند باشد باشند شد شده شود شوند می نمی ها های ای ی
-    چه چیست کدام چگونه چطور چرا کجا کی آیا چند چقدر چیزی هر همه اگر اما ولی پس نه بین درباره طبق مقاله نویسندگان کرد کردن کرده کند کنند
-    دارد دارند داشت دهد دهند داده کنید بگو بگویید توضیح""".translate(_LETTERS).split()
+    """a an the of in on at to for from by with without and or nor but not no is are was were be been being am
+    do does did done has have had having it its this that these those there here what which who whom whose
+    when where why how as than then so such can could may might must shall should will would i you he she we
+    they them their our your his her me us my if into onto about between over under out up down again also
+    any each other some only own same very just during per via please tell explain describe say says said
+    according paper papers authors author article study از به در با بر برای که را این آن یک و یا هم تا نیز
+    است هست بود بودند باشد باشند شد شده شود شوند می نمی ها های ای ی چه چیست کدام چگونه چطور چرا کجا کی آیا
+    چند چقدر چیزی هر همه اگر اما ولی پس نه بین درباره طبق مقاله نویسندگان کرد کردن کرده کند کنند دارد دارند
+    داشت دهد دهند داده کنید بگو بگویید توضیح""".translate(_LETTERS).split()
 )
 
 
@@ -41,9 +42,9 @@ def searchable(text: str) -> str:
     """`text` as search terms separated by single blanks, in order; repeated terms are kept.
 
     NFKC, case folded, accents and Arabic diacritics removed, Persian letters and digits unified, thousands separators
-    dropped, English words stemmed (Snowball), Persian plural and comparative endings removed. A decimal point becomes the
-    letter d ("28.4" -> "28d4") and hyphenated words give their parts and the joined form, so that every term is made of
-    letters and digits alone and survives any tokenizer.
+    dropped, English words stemmed (Snowball), Persian plural and comparative endings removed. A decimal point becomes
+    the letter d ("28.4" -> "28d4") and hyphenated words give their parts and the joined form, so that every term is
+    made of letters and digits alone and survives any tokenizer.
     """
     return " ".join(terms(text))
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 # After these a full stop does not end a sentence.
 _ABBREVIATIONS = frozenset(
-    """e.g i.e cf vs et al etc fig figs eq eqs tab sec secs ref refs no nos vol pp p approx resp dr prof mr ms st inc ed eds
-    ch chap thm def prop lem cor app viz ca""".split()
+    """e.g i.e cf vs et al etc fig figs eq eqs tab sec secs ref refs no nos vol pp p approx resp dr prof mr
+    ms st inc ed eds ch chap thm def prop lem cor app viz ca""".split()
 )
 _END = re.compile(r"[.!?؟。…]+[)\]\"'”’»]*(?=\s|$)|\n{2,}")
 _OPENERS = "([\"'“‘«$"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -33,11 +34,13 @@ def read_safetensors(path: Path) -> dict[str, np.ndarray]:
 
 
 def write_graph(safetensors: Path, target: Path) -> None:
-    """Write the ONNX file: (input_ids, attention_mask) int64/int32 (batch, tokens) -> embedding float32 (batch, 384)."""
+    """Write the ONNX file: input_ids int64, attention_mask int32 (batch, tokens) -> embedding (batch, 384)."""
     weights = {name.removeprefix("bert."): array for name, array in read_safetensors(safetensors).items()}
     graph = _Graph(weights)
     embeddings = "embeddings."
-    positions = weights[embeddings + "position_embeddings.weight"] + weights[embeddings + "token_type_embeddings.weight"][0]
+    positions = (
+        weights[embeddings + "position_embeddings.weight"] + weights[embeddings + "token_type_embeddings.weight"][0]
+    )
     words = graph.node("Gather", [graph.weight(embeddings + "word_embeddings.weight"), "input_ids"])
     length = graph.node("Shape", ["input_ids"], start=1, end=2)
     zero = graph.constant(np.array([0], dtype=np.int64))
@@ -77,7 +80,9 @@ class _Graph:
     def weight(self, name: str) -> str:
         return self.constant(self.weights[name])
 
-    def node(self, operator: str, inputs: list[str], *, domain: str = "", output: str = "", **attributes: object) -> str:
+    def node(
+        self, operator: str, inputs: list[str], *, domain: str = "", output: str = "", **attributes: Any
+    ) -> str:  # Any: ONNX attributes are ints, floats, strings or lists
         output = output or f"t{len(self.nodes)}"
         self.nodes.append(helper.make_node(operator, inputs, [output], domain=domain, **attributes))
         return output
@@ -96,7 +101,12 @@ class _Graph:
         qkv_bias = [self.weights[f"{attention}self.{part}.bias"] for part in ("query", "key", "value")]
         attended = self.node(
             "Attention",
-            [hidden, self.constant(np.concatenate(qkv, axis=1)), self.constant(np.concatenate(qkv_bias)), "attention_mask"],
+            [
+                hidden,
+                self.constant(np.concatenate(qkv, axis=1)),
+                self.constant(np.concatenate(qkv_bias)),
+                "attention_mask",
+            ],
             domain="com.microsoft",
             num_heads=HEADS,
         )

