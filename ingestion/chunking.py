@@ -25,6 +25,7 @@ KIND = "kind"  # one of NODE_KINDS
 PAGE = "page"  # first page, 1-based
 PAGES = "pages"  # every page it stands on
 PLACES = "places"  # [[page, x0, y0, x1, y1], ...] in points from the top left
+SPANS = "spans"  # [[start, end, page, x0, y0, x1, y1], ...]: which part of the node's text stands where
 SECTION = "section"  # "3 Method > 3.1 Encoders"
 LABEL = "label"  # "Figure 3" or None
 MENTIONS = "mentions"  # labels its text refers to
@@ -43,8 +44,10 @@ SECTION_SEPARATOR = " > "
 
 _EMBEDDED = {SECTION, CONTEXT}
 _TEXT_KINDS = {"text", "list_item", "code", "title"}
+_SENTENCE = re.compile(r"\S(?:.*?[.!?؟۔](?=\s)|.*$)", re.DOTALL)
 _SENTENCE_END = re.compile(r"(?<=[.!?؟۔])\s+")
 _CONTEXT_CHARACTERS = 600
+_BETWEEN = "\n\n"
 
 
 def approximate_tokens(text: str) -> int:
@@ -113,12 +116,23 @@ class _Draft:
     kind: str
     elements: list[Element] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
+    spans: list[tuple[int, int, Place]] = field(default_factory=list)
     tokens: int = 0
+    length: int = 0
 
-    def add(self, element: Element, text: str) -> None:
+    def add(self, element: Element, text: str, *, offset: int = 0) -> None:
+        """Take `text`, which begins at `offset` of the element's text."""
         if not self.elements or self.elements[-1] is not element:
             self.elements.append(element)
+        if self.texts:
+            self.length += len(_BETWEEN)
+        for place, after in zip(element.places, [*element.places[1:], None], strict=True):
+            begin = max(place.start - offset, 0)
+            end = len(text) if after is None else min(after.start - offset, len(text))
+            if begin < end:
+                self.spans.append((self.length + begin, self.length + end, place))
         self.texts.append(text)
+        self.length += len(text)
         self.tokens += approximate_tokens(text)
 
 
@@ -146,42 +160,43 @@ def _drafts(elements: Iterable[Element], chunk_tokens: int) -> Iterator[_Draft]:
             continue
         if gathering.elements and gathering.elements[-1].section != element.section:
             yield from finished()
+        offset = 0
         for piece in _pieces(element.text, chunk_tokens):
             if gathering.texts and gathering.tokens + approximate_tokens(piece) > chunk_tokens:
                 yield from finished()
-            gathering.add(element, piece)
+            offset = element.text.index(piece, offset)
+            gathering.add(element, piece, offset=offset)
+            offset += len(piece)
     yield from finished()
 
 
 def _pieces(text: str, chunk_tokens: int) -> Iterator[str]:
+    """`text` cut at sentences into verbatim pieces of about `chunk_tokens`; a run without any sentence end at words."""
     if approximate_tokens(text) <= chunk_tokens:
         if text.strip():
             yield text
         return
-    piece: list[str] = []
-    size = 0
-    for sentence in _SENTENCE_END.split(text):
-        for part in _short_parts(sentence, chunk_tokens):
-            tokens = approximate_tokens(part)
-            if piece and size + tokens > chunk_tokens:
-                yield " ".join(piece)
-                piece, size = [], 0
-            piece.append(part)
-            size += tokens
-    if piece:
-        yield " ".join(piece)
+    start = end = None
+    tokens = 0
+    for unit in _units(text, chunk_tokens):
+        size = approximate_tokens(unit.group())
+        if start is not None and tokens + size > chunk_tokens:
+            yield text[start:end]
+            start, tokens = None, 0
+        start = unit.start() if start is None else start
+        end = unit.end()
+        tokens += size
+    if start is not None:
+        yield text[start:end]
 
 
-def _short_parts(sentence: str, chunk_tokens: int) -> Iterator[str]:
-    """A run without any sentence end (a list of numbers, a broken page) is cut by words."""
-    words = sentence.split()
-    if approximate_tokens(sentence) <= chunk_tokens:
-        if words:
-            yield sentence.strip()
-        return
-    step = max(16, int(chunk_tokens / 1.6))
-    for start in range(0, len(words), step):
-        yield " ".join(words[start : start + step])
+def _units(text: str, chunk_tokens: int) -> Iterator[re.Match[str]]:
+    few_words = re.compile(rf"\S+(?:\s+\S+){{0,{max(16, int(chunk_tokens / 1.6)) - 1}}}")
+    for sentence in _SENTENCE.finditer(text):
+        if approximate_tokens(sentence.group()) <= chunk_tokens:
+            yield sentence
+        else:
+            yield from few_words.finditer(text, sentence.start(), sentence.end())
 
 
 def _own_text(element: Element) -> str:
@@ -247,6 +262,7 @@ def _node(paper: Paper, draft: _Draft, *, order: int, context: str) -> BaseNode:
         PAGE: places[0].page,
         PAGES: sorted({place.page for place in places}),
         PLACES: [[place.page, *place.bbox] for place in places],
+        SPANS: [[start, end, place.page, *place.bbox] for start, end, place in draft.spans],
         SECTION: SECTION_SEPARATOR.join(first.section),
         LABEL: label,
         MENTIONS: sorted({m for element in draft.elements for m in element.mentions}),
@@ -262,7 +278,7 @@ def _node(paper: Paper, draft: _Draft, *, order: int, context: str) -> BaseNode:
         metadata[HEADER_ROWS] = first.header_rows
     common: dict[str, Any] = {  # Any: keyword arguments of two pydantic classes
         "id_": f"{paper.sha256[:16]}-{draft.kind}-{order:05d}",
-        "text": "\n\n".join(draft.texts),
+        "text": _BETWEEN.join(draft.texts),
         "metadata": metadata,
         "excluded_embed_metadata_keys": [key for key in metadata if key not in _EMBEDDED or not metadata[key]],
         "excluded_llm_metadata_keys": [key for key in metadata if key not in (TITLE, SECTION, PAGE, LABEL)],
@@ -278,8 +294,11 @@ def _node(paper: Paper, draft: _Draft, *, order: int, context: str) -> BaseNode:
 
 
 def _places(draft: _Draft) -> list[Place]:
-    places = [place for element in draft.elements for place in element.places]
+    """Where the node's own text stands; the whole elements when they have no text; a caption counts."""
+    places = [place for _, _, place in draft.spans]
     first = draft.elements[0]
-    if first.caption_place and first.caption_place not in places:
+    if not places or draft.kind in ("table", "figure"):
+        places = list(first.places)
+    if first.caption_place:
         places.append(first.caption_place)
-    return places
+    return list(dict.fromkeys(places))

@@ -20,10 +20,11 @@ BBox = tuple[float, float, float, float]  # x0, y0, x1, y1 in points
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One box on one page."""
+    """One box on one page. start is the offset in the element's text where the part standing here begins."""
 
     page: int
     bbox: BBox
+    start: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def element_from_dict(raw: dict[str, Any]) -> Element:
 
     def place(p: dict[str, Any]) -> Place:
         x0, y0, x1, y1 = p["bbox"]
-        return Place(page=p["page"], bbox=(x0, y0, x1, y1))
+        return Place(page=p["page"], bbox=(x0, y0, x1, y1), start=p["start"])
 
     cells = raw["cells"]
     return Element(

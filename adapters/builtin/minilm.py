@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-from functools import cached_property
 from typing import Any
 
 import numpy as np
 import onnxruntime
 from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.bridge.pydantic import PrivateAttr
 from tokenizers import Tokenizer
 
 from adapters.builtin import weights
+from adapters.names import ModelName
+from rag_app.errors import UnknownName
 
 DIM = 384
 MAX_TOKENS = 256  # what the model was trained with; longer text is cut, so chunking stays below it
@@ -27,6 +29,8 @@ class MiniLMEmbedding(BaseEmbedding):
     """
 
     threads: int = 0
+    _loaded_tokenizer: Tokenizer | None = PrivateAttr(default=None)
+    _loaded_session: onnxruntime.InferenceSession | None = PrivateAttr(default=None)
 
     def __init__(self, *, threads: int = 0) -> None:
         # embed() makes its own batches by tokens, so LlamaIndex need not cut the list small.
@@ -36,22 +40,26 @@ class MiniLMEmbedding(BaseEmbedding):
     def class_name(cls) -> str:
         return "MiniLMEmbedding"
 
-    @cached_property
+    @property
     def _tokenizer(self) -> Tokenizer:
-        tokenizer = Tokenizer.from_file(str(weights.find_weights() / weights.TOKENIZER))
-        tokenizer.enable_truncation(MAX_TOKENS)
-        tokenizer.no_padding()
-        return tokenizer
+        if self._loaded_tokenizer is None:
+            tokenizer = Tokenizer.from_file(str(weights.find_weights() / weights.TOKENIZER))
+            tokenizer.enable_truncation(MAX_TOKENS)
+            tokenizer.no_padding()
+            self._loaded_tokenizer = tokenizer
+        return self._loaded_tokenizer
 
-    @cached_property
+    @property
     def _session(self) -> onnxruntime.InferenceSession:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self.threads or os.cpu_count() or 1
-        # Spinning threads starve a busy machine: 20 times slower when another process holds a core.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
-        path = weights.find_weights() / weights.GRAPH
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        if self._loaded_session is None:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = self.threads or os.cpu_count() or 1
+            # Spinning threads starve a busy machine: 20 times slower when another process holds a core.
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+            path = weights.find_weights() / weights.GRAPH
+            self._loaded_session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return self._loaded_session
 
     def embed(self, texts: list[str]) -> np.ndarray:
         """Embeddings of `texts`, float32 (n_texts, 384), each row of length 1; an empty list gives shape (0, 384)."""
@@ -94,7 +102,13 @@ class MiniLMEmbedding(BaseEmbedding):
         return self._get_query_embedding(query)
 
     def __getstate__(self) -> dict[str, Any]:  # Any: pydantic's own state
-        # A session cannot be pickled; the copy opens its own at first use.
-        self.__dict__.pop("_session", None)
-        self.__dict__.pop("_tokenizer", None)
+        # A session cannot be pickled; it opens again at next use.
+        self._loaded_session = self._loaded_tokenizer = None
         return super().__getstate__()
+
+
+def load(name: ModelName) -> MiniLMEmbedding:
+    """The text embedding for the name `builtin`."""
+    if name.rest or name.adapter:
+        raise UnknownName(f"{name} is not known; the builtin text embedding is called builtin.")
+    return MiniLMEmbedding()

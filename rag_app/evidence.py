@@ -1,0 +1,97 @@
+"""What passes between finding and answering: the question as understood, the passages found, the drafted answer.
+
+Plain records, so that any answerer, builtin or a language model, can be put behind the same call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+BBox = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A question as search understands it.
+
+    text      as asked
+    language  "en", "fa" or "ar": of the question, and so of the answer
+    terms     its telling search terms (see rag_app.searchable), in order
+    weights   inverse document frequency of each term in this library; rarer is higher, unknown terms highest
+    labels    elements it names: ("Table 3",)
+    kinds     kinds it asks for in words ("which figure ...", «در جدول»); empty when it does not say
+    """
+
+    text: str
+    language: str
+    terms: tuple[str, ...]
+    weights: Mapping[str, float] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    kinds: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """One found node, as an answerer reads it.
+
+    text        what may be quoted; context what surrounds it and may not
+    places      (page, box) of each part, in points from the top left
+    spans       (start, end, page, box): which part of the text stands where
+    score       of the retrieval, higher is better, about 0 to 1; found_by the halves that found it
+    cells       a table's rows, the first `header_rows` of them header
+    """
+
+    node_id: str
+    document: str
+    document_id: str
+    title: str
+    page: int
+    places: tuple[tuple[int, BBox], ...]
+    kind: str
+    text: str
+    score: float
+    found_by: tuple[str, ...] = ()
+    label: str | None = None
+    section: str = ""
+    caption: str | None = None
+    spans: tuple[tuple[int, int, int, BBox], ...] = ()
+    context: str = ""
+    cells: tuple[tuple[str, ...], ...] | None = None
+    header_rows: int = 0
+    image: str | None = None
+    language: str = "und"
+
+    @property
+    def bbox(self) -> BBox:
+        return self.places[0][1]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One thing the answer says and the words it rests on.
+
+    text   Markdown without citation marks
+    quote  verbatim from the text of passage `node_id`
+    """
+
+    text: str
+    node_id: str
+    quote: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An answer before its citations are checked. confidence is the probability, 0 to 1, that it answers the question."""
+
+    statements: tuple[Statement, ...]
+    confidence: float
+
+
+class Answerer(Protocol):
+    """What the role `answer` must do."""
+
+    name: str
+
+    def compose(self, question: Question, passages: Sequence[Passage]) -> Draft: ...
