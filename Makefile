@@ -30,7 +30,7 @@ test: $(DEV) ## Run the tests (RAG_APP_TEST_DATA=folder adds the tests on real p
 check: $(DEV) ## Lint, format, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-cache
 
 bench: $(DEV) ## Measure: retrieval, answers and extraction on the sample papers, then benchmarks/

@@ -1,0 +1,78 @@
+"""`rag-app`: results on stdout, all else on stderr; exit code 0 done, 1 failed, 2 wrong use, 130 interrupted."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import NoReturn
+
+import click
+
+from rag_app.cli.frame import Call, Group
+from rag_app.errors import RagAppError
+
+COMMANDS = {
+    "ingest": "rag_app.cli.ingest:ingest",
+    "ask": "rag_app.cli.ask:ask",
+    "search": "rag_app.cli.search:search",
+    "status": "rag_app.cli.library:status",
+    "remove": "rag_app.cli.library:remove",
+    "repair": "rag_app.cli.library:repair",
+    "doctor": "rag_app.cli.doctor:doctor",
+    "models": "rag_app.cli.models:models",
+}
+
+
+@click.group(
+    name="rag-app",
+    cls=Group,
+    members=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="First steps: rag-app ingest papers/ ; then rag-app ask 'Which data was used?' --html answer.html",
+)
+@click.version_option(package_name="rag-app", message="rag-app %(version)s")
+def cli() -> None:
+    """Ask your own scientific papers questions, on your own machine.
+
+    Answers come from the papers' text, tables, formulas and figures, each cited to its page and box.
+    """
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line; the exit code. `arguments` without the program's name, default sys.argv's."""
+    call = Call()
+    try:
+        code = cli.main(arguments, prog_name="rag-app", obj=call, standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as exc:
+        click.echo(exc.format_message(), err=True)
+        return 2
+    except click.ClickException as exc:
+        return _failed(call, exc.format_message(), 2, ctx=getattr(exc, "ctx", None))
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(f"\n{call.interrupted}", err=True)
+        return 130
+    except RagAppError as exc:
+        return _failed(call, str(exc), exc.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left; the flush at exit must not fail again
+        return 0
+    except Exception as exc:  # the last stop: anything else is a defect of this program, said in one sentence
+        what = " ".join(f"{type(exc).__name__}: {exc}".split())
+        return _failed(call, f"Unexpected {what}. This is a defect; add --debug to see where.", 1)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(call: Call, message: str, code: int, *, ctx: click.Context | None = None) -> int:
+    if call.debug:
+        traceback.print_exc()
+    click.echo(f"Error: {message}", err=True)
+    if ctx is not None:
+        click.echo(f"Help: {ctx.command_path} --help", err=True)
+    return code
+
+
+def main() -> NoReturn:
+    """The console script."""
+    sys.exit(run())

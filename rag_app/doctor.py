@@ -1,0 +1,192 @@
+"""What is installed, what is missing or broken, and the command that mends it: `rag-app doctor`."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import platform
+import shutil
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from rag_app.errors import LibraryNotFound, RagAppError
+
+State = Literal["ok", "note", "missing", "broken"]
+
+OUR_DISTRIBUTION = "rag-app"
+OUR_PACKAGES = ("rag_app", "ingestion", "adapters", "eval")
+PINNED_TOGETHER = ("pymupdf", "pymupdf4llm", "pymupdf-layout")  # 2.0 of each is an empty placeholder
+_SHOWN_VERSIONS = ("llama-index-core", *PINNED_TOGETHER, "onnxruntime", "tokenizers", "faiss-cpu", "numpy")
+_ENOUGH_DISK_GB = 2.0  # about the environment again, or the crops of a few thousand papers
+_OLLAMA = "http://127.0.0.1:11434"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding. missing: something optional is not there; broken: part of the program cannot work."""
+
+    name: str
+    state: State
+    message: str
+    mend: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        return dataclasses.asdict(self)
+
+
+def diagnose(library: Path) -> list[Check]:
+    """Every check, in the order in which a newcomer meets what it is about. Writes nothing; takes about a second."""
+    checks: list[Callable[[], Check | list[Check]]] = [
+        check_python,
+        check_versions,
+        check_pins,
+        check_foreign_packages,
+        check_weights,
+        check_ocr,
+        lambda: check_disk(library),
+        lambda: check_library(library),
+        check_ollama,
+    ]
+    found: list[Check] = []
+    for check in checks:
+        result = check()
+        found += result if isinstance(result, list) else [result]
+    return found
+
+
+def check_python() -> Check:
+    """Python and whether it is one we support."""
+    message = f"{platform.python_version()} in {sys.prefix}"
+    if not (3, 11) <= sys.version_info[:2] <= (3, 13):
+        return Check("python", "broken", f"{message}; rag-app is made for 3.11 to 3.13", "make PYTHON=python3.12 demo")
+    if sys.prefix == sys.base_prefix:
+        return Check("python", "note", f"{message}; not a virtual environment")
+    return Check("python", "ok", message)
+
+
+def check_versions() -> Check:
+    """The versions of what the main job stands on."""
+    found = {name: _version(name) for name in _SHOWN_VERSIONS}
+    absent = [name for name, version in found.items() if version is None]
+    if absent:
+        return Check("packages", "broken", f"not installed: {', '.join(absent)}", "pip install -e .")
+    return Check("packages", "ok", ", ".join(f"{name} {version}" for name, version in found.items()))
+
+
+def check_pins() -> Check:
+    """PyMuPDF's three packages: equal versions, and no 2.0 placeholder."""
+    found = {name: _version(name) for name in PINNED_TOGETHER}
+    versions = set(found.values())
+    if len(versions) == 1 and not any(version and version.startswith("2.0") for version in versions):
+        return Check("pins", "ok", f"{', '.join(PINNED_TOGETHER)} are all {versions.pop()}")
+    listed = ", ".join(f"{name} {version}" for name, version in found.items())
+    return Check(
+        "pins", "broken", f"{listed}: they must be equal, and 2.0 is empty", "pip install -e . --force-reinstall"
+    )
+
+
+def check_foreign_packages() -> list[Check]:
+    """Whether another distribution brings a top-level package of our name, or one of ours comes from elsewhere.
+
+    PyPI has an `adapters` of its own; installed beside ours, files of both end up in one folder.
+    """
+    owners = metadata.packages_distributions()
+    strangers = {
+        package: sorted({name for name in owners.get(package, []) if _normal(name) != OUR_DISTRIBUTION})
+        for package in OUR_PACKAGES
+    }
+    checks = [
+        Check(
+            "foreign package",
+            "broken",
+            f"the top-level package '{package}' also comes from {', '.join(names)}",
+            f"pip uninstall {' '.join(names)} && pip install -e . --force-reinstall --no-deps",
+        )
+        for package, names in strangers.items()
+        if names
+    ]
+    home = Path(__file__).resolve().parent.parent
+    for package in OUR_PACKAGES:
+        origin = importlib.import_module(package).__file__
+        if origin is None or Path(origin).resolve().parent.parent != home:
+            where = origin or "a folder without __init__.py"
+            mend = "cd out of the folder that holds it, or uninstall what brings it"
+            checks.append(Check("foreign package", "broken", f"'{package}' is loaded from {where}, not {home}", mend))
+    return checks or [Check("foreign package", "ok", f"{', '.join(OUR_PACKAGES)} are ours alone")]
+
+
+def check_weights() -> Check:
+    """The weights of the builtin text embedding."""
+    from adapters.builtin.weights import find_weights
+
+    try:
+        return Check("builtin weights", "ok", str(find_weights()))
+    except RagAppError as exc:
+        return Check("builtin weights", "broken", str(exc), "rag-app models pull builtin")
+
+
+def check_ocr() -> Check:
+    """The engine that reads scanned pages, and its languages."""
+    from ingestion.ocr import available
+
+    engine = available()
+    lacking = [language for language in ("eng", "fas") if language not in engine.languages]
+    install = "apt install " + " ".join(["tesseract-ocr", *(["tesseract-ocr-fas"] if "fas" in lacking else [])])
+    if not engine.languages:
+        return Check("ocr", "missing", "no Tesseract language data; scanned pages cannot be read", install)
+    found = f"Tesseract with {', '.join(engine.languages)}"
+    if lacking:
+        return Check("ocr", "missing", f"{found}; without {', '.join(lacking)}", install)
+    return Check("ocr", "ok", found)
+
+
+def check_disk(library: Path) -> Check:
+    """Free space where the library is or would be."""
+    folder = library.resolve()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free / 1e9
+    message = f"{free:.1f} GB free at {folder}"
+    return Check("disk", "ok" if free >= _ENOUGH_DISK_GB else "missing", message)
+
+
+def check_library(library: Path) -> Check:
+    """Whether the library opens and its parts agree."""
+    from rag_app.library import Library
+
+    try:
+        with Library.open(library, create=False) as opened:
+            report = opened.check()
+    except LibraryNotFound:
+        return Check("library", "note", f"none at {library} yet", "rag-app ingest PAPERS")
+    except RagAppError as exc:
+        return Check("library", "broken", str(exc), "rag-app repair")
+    return Check("library", "ok", f"{report}")
+
+
+def check_ollama() -> Check:
+    """Whether an Ollama answers on this machine; nothing in the main job needs it."""
+    try:
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
+            f"{_OLLAMA}/api/version", timeout=1
+        ) as got:
+            return Check("ollama", "ok", f"{_OLLAMA} answers (version {got.read().decode()[:80]})")
+    except (urllib.error.URLError, OSError, ValueError):
+        return Check("ollama", "note", f"nothing answers at {_OLLAMA}; only needed for ollama: models")
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _normal(distribution: str) -> str:
+    return distribution.lower().replace("_", "-").replace(".", "-")

@@ -1,0 +1,185 @@
+"""`ask --html`: one self-contained page with the answer, the cited pages with their boxes, and the crops.
+
+No script, no network (a Content-Security-Policy says so to the browser), and nothing from a paper reaches the page
+unescaped: templates escape by default, and of Markdown only emphasis, lists, tables and code are read.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from jinja2 import Environment, PackageLoader, select_autoescape
+from markdown_it import MarkdownIt
+from markupsafe import Markup, escape
+from PIL import Image
+
+from rag_app.errors import EncryptedPdf, LibraryDamaged
+from rag_app.render.rtl import is_right_to_left
+from rag_app.render.words import WORDS
+
+if TYPE_CHECKING:
+    from markdown_it.renderer import RendererHTML
+    from markdown_it.token import Token
+    from markdown_it.utils import EnvType, OptionsDict
+
+    from rag_app.answering.answer import Answer
+    from rag_app.citations import Citation
+    from rag_app.evidence import BBox
+
+PAGE_DPI = 130  # sharp enough to read on a laptop's screen at full width
+_POINTS_PER_INCH = 72
+_WEBP_QUALITY = 82
+_NUMBER = re.compile(r"\[(\d+)\]")
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """A cited box in percent of its page, so that it fits at any width; `first` of its citation carries the number."""
+
+    n: int
+    first: bool
+    left: float
+    top: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class CitedPage:
+    """One page of one paper with the boxes cited on it.
+
+    image is a data URI, None where the paper is encrypted; width and height in pixels.
+    """
+
+    anchor: str
+    document: str
+    page: int
+    image: str | None
+    width: int
+    height: int
+    boxes: tuple[Box, ...]
+
+
+def write_page(answer: Answer, path: Path, *, library: Path) -> None:
+    """Write the page for `answer` to `path`, replacing it whole. `library` holds the stored papers and the crops.
+
+    Raises LibraryDamaged when a cited paper's stored copy or crop is gone, OSError when `path` cannot be written.
+    """
+    text = render_page(answer, library=library)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".html", delete=False) as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    scratch = Path(file.name)
+    scratch.chmod(0o644)
+    scratch.replace(path)
+
+
+def render_page(answer: Answer, *, library: Path) -> str:
+    """The page as text; see `write_page`."""
+    environment = Environment(
+        loader=PackageLoader("rag_app.render"),
+        autoescape=select_autoescape(default=True),
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("answer.html.j2").render(
+        answer=answer,
+        body=answer_html(answer.answer, known={c.n for c in answer.citations}),
+        pages=cited_pages(answer.citations, library=library),
+        crops={c.n: _data_uri(_crop(library, c.image)) for c in answer.citations if c.image},
+        total_seconds=answer.seconds.get("total", sum(answer.seconds.values())),
+        direction=direction,
+        words=WORDS.get(answer.language, WORDS["en"]),
+    )
+
+
+def direction(text: str) -> str:
+    """ "rtl" or "ltr", from the first letter that has a direction."""
+    return "rtl" if is_right_to_left(text) else "ltr"
+
+
+def answer_html(markdown: str, *, known: set[int]) -> Markup:
+    """The answer's Markdown as safe HTML, each [n] of `known` a link to its citation; links and images stay text."""
+    reader = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table")
+    reader.disable(
+        ["html_block", "html_inline", "link", "image", "autolink", "reference", "heading", "lheading", "code"]
+    )
+
+    def text(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
+        def link(match: re.Match[str]) -> str:
+            n = int(match[1])
+            return f'<a class="cite" href="#b{n}">{n}</a>' if n in known else match[0]
+
+        return _NUMBER.sub(link, str(escape(tokens[index].content)))
+
+    reader.add_render_rule("text", text)
+    html = reader.render(markdown)
+    return Markup(re.sub(r"<(p|li|td|th|table)>", r'<\1 dir="auto">', html))  # markdown-it escaped the rest
+
+
+def cited_pages(citations: Sequence[Citation], *, library: Path) -> list[CitedPage]:
+    """Every cited page once, in order of first citation, rendered, with the boxes of all citations on it."""
+    places: dict[tuple[str, int], list[tuple[Citation, BBox]]] = {}
+    for citation in citations:
+        for page, bbox in citation.places:
+            places.setdefault((citation.document_id, page), []).append((citation, bbox))
+    pages = []
+    numbered: set[int] = set()
+    for (document_id, page), found in places.items():
+        image, (width, height) = _page_image(library, document_id, page)
+        boxes = []
+        for citation, bbox in found:
+            boxes.append(_box(citation.n, bbox, width, height, first=citation.n not in numbered))
+            numbered.add(citation.n)
+        pages.append(CitedPage(f"p{len(pages) + 1}", found[0][0].document, page, image, width, height, tuple(boxes)))
+    return pages
+
+
+def _box(n: int, bbox: BBox, width: int, height: int, *, first: bool) -> Box:
+    """`bbox` in points on a page image of `width` x `height` pixels, with a little air, kept on the page."""
+    air = 2.0
+    across, down = 100 * PAGE_DPI / _POINTS_PER_INCH / width, 100 * PAGE_DPI / _POINTS_PER_INCH / height
+    left, top = max((bbox[0] - air) * across, 0), max((bbox[1] - air) * down, 0)
+    right, bottom = min((bbox[2] + air) * across, 100), min((bbox[3] + air) * down, 100)
+    return Box(n, first, round(left, 3), round(top, 3), round(max(right - left, 0), 3), round(max(bottom - top, 0), 3))
+
+
+def _page_image(library: Path, document_id: str, page: int) -> tuple[str | None, tuple[int, int]]:
+    """The page as a data URI and its size in pixels; None and A4 where only a password would show it."""
+    from ingestion.pdf import render_page as render
+
+    stored = next((library / "files").glob(f"{document_id}.*"), None)
+    if stored is None:
+        raise LibraryDamaged(
+            f"The stored copy of {document_id[:16]} is gone from {library / 'files'}. Run: rag-app repair"
+        )
+    try:
+        png = render(stored, page, dpi=PAGE_DPI)
+    except EncryptedPdf:
+        return None, (1075, 1520)
+    with Image.open(io.BytesIO(png)) as image:
+        webp = io.BytesIO()
+        image.convert("RGB").save(webp, "WEBP", quality=_WEBP_QUALITY, method=4)
+        return _data_uri(webp.getvalue(), "image/webp"), image.size
+
+
+def _crop(library: Path, name: str) -> bytes:
+    path = library / "crops" / name
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as exc:
+        raise LibraryDamaged(f"The crop {path} is gone. Run: rag-app repair") from exc
+
+
+def _data_uri(content: bytes, media_type: str = "image/png") -> str:
+    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"

@@ -1,0 +1,63 @@
+"""Persian and Arabic in a terminal: which terminals order the letters themselves, and doing it for the others."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from arabic_reshaper import ArabicReshaper
+
+# Terminals that order and join the letters themselves, by what they put in the environment.
+_SELF_ORDERING_PROGRAMS = ("Apple_Terminal", "iTerm.app", "mintty", "mlterm")
+_VTE_WITH_BIDI = 5800  # VTE 0.58, September 2019: GNOME Terminal, Tilix, Xfce Terminal
+
+
+def is_right_to_left(text: str) -> bool:
+    """Whether the first letter with a direction is Arabic or Hebrew: Unicode's rule P2 for a paragraph."""
+    for character in text:
+        direction = unicodedata.bidirectional(character)
+        if direction in ("R", "AL"):
+            return True
+        if direction == "L":
+            return False
+    return False
+
+
+def has_right_to_left(text: str) -> bool:
+    """Whether any letter of `text` runs right to left."""
+    return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)
+
+
+def terminal_orders_itself(environ: Mapping[str, str]) -> bool:
+    """Whether the terminal described by these environment variables shows right-to-left text right by itself."""
+    if environ.get("TERM_PROGRAM") in _SELF_ORDERING_PROGRAMS or environ.get("TERM", "").startswith("mlterm"):
+        return True
+    if "KONSOLE_VERSION" in environ:
+        return True
+    version = environ.get("VTE_VERSION", "")
+    return version.isdigit() and int(version) >= _VTE_WITH_BIDI
+
+
+def visual_line(line: str, *, right_to_left: bool) -> str:
+    """`line` with its letters joined and in the order of the eye, for a terminal that prints from left to right.
+
+    One line at a time: wrapping comes before, since reordering is a matter of lines (UAX #9, L2). `right_to_left` is
+    the direction of the paragraph the line is from.
+    """
+    if not has_right_to_left(line):
+        return line
+    from bidi.algorithm import get_display
+
+    joined = _reshaper().reshape(line).replace("\u200c", "").replace("\u200d", "")
+    shown = get_display(joined, base_dir="R" if right_to_left else "L")
+    return shown if isinstance(shown, str) else shown.decode()
+
+
+@cache
+def _reshaper() -> ArabicReshaper:
+    from arabic_reshaper import ArabicReshaper
+
+    return ArabicReshaper({"delete_harakat": False, "support_ligatures": False})

@@ -1,0 +1,152 @@
+"""An answer and search hits as text for a terminal or a pipe."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from rag_app.render.rtl import is_right_to_left, terminal_orders_itself, visual_line
+from rag_app.settings import RightToLeft
+
+if TYPE_CHECKING:
+    from rag_app.answering.answer import Answer
+    from rag_app.citations import Citation
+    from rag_app.library import SearchResult
+
+_MAX_WIDTH = 100  # columns: longer lines are tiring to read
+_QUOTE_LIMIT = 400  # characters of a quote shown; the whole one is in --json and --html
+_UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_LIST_ITEM = re.compile(r"(\s*(?:[-*•]|\d+\.)\s+)(.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Where text will be shown: its columns, and whether right-to-left lines must be put in visual order first."""
+
+    width: int = 80
+    reorder: bool = False
+
+    @classmethod
+    def detect(cls, right_to_left: RightToLeft) -> Screen:
+        """The screen stdout is. What is piped stays in logical order, as every other program expects it."""
+        width = min(shutil.get_terminal_size().columns, _MAX_WIDTH)
+        on_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
+        unable = on_terminal and not terminal_orders_itself(os.environ)
+        return cls(width=width, reorder=right_to_left == "reorder" or (right_to_left == "auto" and unable))
+
+    def paragraph(self, text: str, *, indent: str = "", first: str | None = None) -> list[str]:
+        """`text` wrapped to lines; a right-to-left paragraph stands at the right edge with its indent there."""
+        first = indent if first is None else first
+        room = max(self.width - max(len(indent), len(first)), 20)
+        lines = textwrap.wrap(printable(text), room, break_long_words=False, break_on_hyphens=False) or [""]
+        lines = [f"{first if i == 0 else indent}{line}" for i, line in enumerate(lines)]
+        if not self.reorder:
+            return lines
+        right_to_left = is_right_to_left(text)
+        shown = [visual_line(line, right_to_left=right_to_left) for line in lines]
+        return [f"{line:>{self.width}}" for line in shown] if right_to_left else shown
+
+
+def printable(text: str) -> str:
+    """`text` without what would steer a terminal: escape and other control characters, and direction overrides."""
+    return _UNPRINTABLE.sub("", text.replace("\t", " "))
+
+
+def answer_text(answer: Answer, screen: Screen, *, library: Path) -> str:
+    """The answer, then its citations with place, quote and crop. `library` is the folder that holds the crops."""
+    lines = list(markdown_lines(answer.answer, screen))
+    for citation in answer.citations:
+        lines += ["", *_citation(citation, screen, library)]
+    return "\n".join(lines)
+
+
+def hits_text(result: SearchResult, screen: Screen, *, library: Path) -> str:
+    """Search hits, best first, each with its place and the beginning of its text."""
+    if not result.hits:
+        return "Nothing was found."
+    lines: list[str] = []
+    for rank, hit in enumerate(result.hits, start=1):
+        found = f"{hit.score:.3f} by {', '.join(hit.found_by)}"
+        head = f"{rank}. {printable(hit.document)}, page {hit.page} · {hit.kind}"
+        lines.append(f"{click.style(head, bold=True)}  {click.style(found, dim=True)}")
+        lines += screen.paragraph(shorten(hit.text, 240), indent="   ")
+        lines += [f"   crop: {library / 'crops' / hit.image}"] if hit.image else []
+        lines.append("")
+    return "\n".join(lines).rstrip()
+
+
+def markdown_lines(markdown: str, screen: Screen) -> Iterator[str]:
+    """Markdown as plain lines: paragraphs wrapped, lists hanging, tables with their columns aligned."""
+    for is_table, group in groupby(printable(markdown).splitlines(), key=lambda line: line.lstrip().startswith("|")):
+        lines = list(group)
+        if is_table:
+            yield from _table(lines, screen)
+            continue
+        for line in lines:
+            item = _LIST_ITEM.fullmatch(line)
+            if item:
+                yield from screen.paragraph(item[2], first=item[1], indent=" " * len(item[1]))
+            else:
+                yield from screen.paragraph(line)
+
+
+def shorten(text: str, limit: int) -> str:
+    """`text` on one line, cut at a blank before `limit` characters."""
+    flat = " ".join(text.split())
+    if len(flat) <= limit:
+        return flat
+    return f"{flat[:limit].rsplit(' ', 1)[0]} …"
+
+
+def place_of(citation: Citation) -> str:
+    """Where a citation stands, in words: page, label or kind, and its box in points."""
+    box = ", ".join(f"{value:.0f}" for value in citation.bbox)
+    label = citation.label or (citation.kind if citation.kind != "text" else "")
+    return ", ".join(part for part in (f"page {citation.page}", label, f"box {box}") if part)
+
+
+def _citation(citation: Citation, screen: Screen, library: Path) -> list[str]:
+    number = f"[{citation.n}] "
+    indent = " " * len(number)
+    title = f"{citation.title} · " if citation.title and citation.title != citation.document else ""
+    head = screen.paragraph(f"{title}{citation.document}", first=number, indent=indent)
+    lines = [click.style(line, bold=True) for line in head]
+    lines.append(click.style(f"{indent}{place_of(citation)}", dim=True))
+    if citation.quote:
+        quote = shorten(citation.quote, _QUOTE_LIMIT)
+        lines += screen.paragraph(f"«{quote}»" if is_right_to_left(quote) else f"“{quote}”", indent=indent)
+    if citation.image:
+        lines.append(f"{indent}crop: {library / 'crops' / citation.image}")
+    return lines
+
+
+def _table(lines: Sequence[str], screen: Screen) -> Iterator[str]:
+    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))] for line in lines]
+    columns = max(len(row) for row in rows)
+    rows = [[*row, *[""] * (columns - len(row))] for row in rows]
+    rule = [bool(row) and all(re.fullmatch(r":?-+:?", cell) for cell in row if cell) and any(row) for row in rows]
+    widths = [
+        max((len(row[i]) for row, is_rule in zip(rows, rule, strict=True) if not is_rule), default=1)
+        for i in range(columns)
+    ]
+    if sum(widths) + 3 * columns > screen.width:  # too wide to align: a row a paragraph
+        for row, is_rule in zip(rows, rule, strict=True):
+            if not is_rule:
+                yield from screen.paragraph(" | ".join(row), indent="  ")
+        return
+    for row, is_rule in zip(rows, rule, strict=True):
+        if is_rule:
+            yield "  ".join("─" * width for width in widths)
+        else:
+            cells = [visual_line(cell, right_to_left=False) if screen.reorder else cell for cell in row]
+            yield "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()

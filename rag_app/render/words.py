@@ -1,0 +1,49 @@
+"""The words on an answer's page, in the language of its question."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """One language's words; English unless given."""
+
+    sources: str = "Sources"
+    source: str = "Source"
+    show: str = "Show source"
+    page: str = "page"
+    answered_by: str = "Answered by"
+    seconds: str = "s"
+    confidence: str = "confidence"
+    evidence: str = "Passages looked at"
+    cited_pages: str = "Cited pages"
+    answer: str = "answer"
+    locked: str = "This paper is encrypted, so its page is not shown here."
+    kinds: dict[str, str] = field(default_factory=dict)
+
+
+WORDS = {
+    "en": Words(),
+    "fa": Words(
+        sources="منابع",
+        source="منبع",
+        show="نمایش منبع",
+        page="صفحهٔ",
+        answered_by="پاسخ از",
+        seconds="ثانیه",
+        confidence="اطمینان",
+        evidence="بخش‌های بررسی‌شده",
+        cited_pages="صفحه‌های ارجاع‌شده",
+        answer="پاسخ",
+        locked="این مقاله رمز دارد و صفحهٔ آن اینجا نشان داده نمی‌شود.",
+        kinds={
+            "text": "متن",
+            "table": "جدول",
+            "formula": "فرمول",
+            "figure": "شکل",
+            "footnote": "پانوشت",
+            "reference": "مرجع",
+        },
+    ),
+}
