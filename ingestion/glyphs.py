@@ -1,0 +1,279 @@
+"""Characters with their places, gathered into visual lines in logical order.
+
+The order of characters in a PDF is the order they were painted, which for Persian and Arabic, for indices and for
+fractions is not the order they are read. Here the geometry decides.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from ingestion.blocks import Line
+from ingestion.elements import BBox
+from ingestion.geometry import inside, union
+from ingestion.script import is_rtl_letter, letter_direction, logical_order, normalise_line
+
+ITALIC, MONO, BOLD = 2, 8, 16  # MuPDF's span flags
+_RAISED_MARKS = set("*†‡§¶∗⋆®™°′″'")
+_ORDINAL = {"st", "nd", "rd", "th"}
+
+
+class Glyph(NamedTuple):
+    """One character. base: y of the baseline; size in points; flags: see ITALIC, MONO, BOLD."""
+
+    c: str
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    base: float
+    size: float
+    font: str
+    flags: int
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Characters that MuPDF found on one line without a wide gap. horizontal: not rotated."""
+
+    bbox: BBox
+    glyphs: tuple[Glyph, ...]
+    horizontal: bool = True
+
+    @property
+    def text(self) -> str:
+        return "".join(g.c for g in self.glyphs)
+
+    @property
+    def size(self) -> float:
+        return main_size(self.glyphs)
+
+
+def read_runs(rawdict: dict[str, Any], *, hidden: Sequence[BBox] = ()) -> list[Run]:
+    """Runs of a page from `get_text("rawdict")`; spans that are one of the `hidden` boxes are left out."""
+    runs: list[Run] = []
+    for block in rawdict["blocks"]:
+        for line in block.get("lines", ()):
+            glyphs: list[Glyph] = []
+            for span in line["spans"]:
+                if hidden and _hidden(span["bbox"], hidden):
+                    continue
+                size, font, flags = span["size"], span["font"], span["flags"]
+                for char in span["chars"]:
+                    x0, y0, x1, y1 = char["bbox"]
+                    glyphs.append(Glyph(char["c"], x0, y0, x1, y1, char["origin"][1], size, font, flags))
+            while glyphs and glyphs[-1].c.isspace():
+                glyphs.pop()
+            while glyphs and glyphs[0].c.isspace():
+                glyphs.pop(0)
+            if glyphs:
+                box = union([g[1:5] for g in glyphs if not g.c.isspace()])
+                upright = line["dir"][0] > 0.98
+                runs.append(Run(box, tuple(glyphs), upright))
+    return runs
+
+
+def _hidden(span: BBox, hidden: Sequence[BBox]) -> bool:
+    return any(inside(span, box) > 0.8 and inside(box, span) > 0.8 for box in hidden)
+
+
+def main_size(glyphs: Iterable[Glyph]) -> float:
+    """Size of most characters, in points; 0 when there are none."""
+    sizes = Counter(round(g.size, 1) for g in glyphs if not g.c.isspace())
+    return max(sizes, key=lambda s: (sizes[s], s)) if sizes else 0.0
+
+
+def main_base(glyphs: Sequence[Glyph], size: float) -> float:
+    """Baseline (y) of most characters of about the given size."""
+    bases = Counter(round(g.base * 2) / 2 for g in glyphs if g.size >= 0.9 * size and not g.c.isspace())
+    return max(bases, key=lambda b: bases[b]) if bases else (glyphs[0].base if glyphs else 0.0)
+
+
+def split_runs(runs: Iterable[Run], gap: float) -> list[Run]:
+    """Cut runs where the next visible character is more than `gap` font sizes away."""
+    out: list[Run] = []
+    for run in runs:
+        part: list[Glyph] = []
+        last: Glyph | None = None
+        for g in run.glyphs:
+            if (
+                last is not None
+                and not g.c.isspace()
+                and max(g.x0 - last.x1, last.x0 - g.x1) > gap * max(g.size, last.size)
+            ):
+                _close(out, part, run)
+                part = []
+            part.append(g)
+            if not g.c.isspace():
+                last = g
+        _close(out, part, run)
+    return out
+
+
+def _close(out: list[Run], part: list[Glyph], run: Run) -> None:
+    while part and part[-1].c.isspace():
+        part.pop()
+    while part and part[0].c.isspace():
+        part.pop(0)
+    if part:
+        out.append(Run(union([g[1:5] for g in part]), tuple(part), run.horizontal))
+
+
+def to_rows(runs: Iterable[Run]) -> list[list[Run]]:
+    """Runs grouped into visual lines, top to bottom, each line's runs from left to right.
+
+    A run joins the line whose band (from 0.75 size above the baseline to 0.2 below) shares most height with its own.
+    """
+    rows: list[tuple[float, float, float, list[Run]]] = []  # top, bottom, size of the band's owner
+    for run in sorted(runs, key=lambda r: -r.size):
+        size = run.size
+        base = main_base(run.glyphs, size)
+        top, bottom = base - 0.75 * size, base + 0.2 * size
+        best, best_share = -1, 0.0
+        for i, (row_top, row_bottom, row_size, _) in enumerate(rows):
+            share = (min(bottom, row_bottom) - max(top, row_top)) / min(bottom - top, row_bottom - row_top or 1)
+            need = 0.5 if size > 0.85 * row_size else 0.25
+            if share > max(need, best_share):
+                best, best_share = i, share
+        if best >= 0:
+            rows[best][3].append(run)
+        else:
+            rows.append((top, bottom, size, [run]))
+    rows.sort(key=lambda row: row[0])
+    return [sorted(row[3], key=lambda r: r.bbox[0]) for row in rows]
+
+
+def to_lines(runs: Iterable[Run], *, rtl: bool = False) -> tuple[Line, ...]:
+    """Visual lines of the runs as text. rtl: the page's direction, for lines that do not tell their own."""
+    lines = (row_to_line(row, rtl=rtl) for row in to_rows(runs))
+    return tuple(line for line in lines if line.text)
+
+
+def row_to_line(row: Sequence[Run], *, rtl: bool = False) -> Line:
+    """One Line from the runs of one visual line."""
+    glyphs = [g for run in row for g in run.glyphs]
+    size = main_size(glyphs)
+    n = max(1, len(glyphs))
+    return Line(
+        text=row_text(row, rtl=rtl),
+        bbox=union(run.bbox for run in row),
+        size=size,
+        bold=sum(1 for g in glyphs if g.flags & BOLD or "bold" in g.font.lower()) > n / 2,
+        italic=sum(1 for g in glyphs if g.flags & ITALIC) > n / 2,
+        mono=sum(1 for g in glyphs if g.flags & MONO) > n / 2,
+    )
+
+
+def row_text(row: Sequence[Run], *, rtl: bool = False) -> str:
+    """Text of one visual line in logical order, indices marked, spaces put where the gaps are."""
+    glyphs = [g for run in row for g in run.glyphs]
+    direction = letter_direction(g.c for g in glyphs)
+    if direction < 0 or (direction == 0 and rtl) or any(is_rtl_letter(g.c) for g in glyphs):
+        return normalise_line(_rtl_text(glyphs, rtl=direction < 0 or (direction == 0 and rtl)))
+    if any(b.bbox[0] < a.bbox[2] - 0.5 for a, b in zip(row, row[1:], strict=False)):
+        glyphs.sort(key=lambda g: g.x0)
+    elif _painted_out_of_order(glyphs):
+        glyphs.sort(key=lambda g: g.x0)
+    return normalise_line(mark_indices(glyphs))
+
+
+def _painted_out_of_order(glyphs: Sequence[Glyph]) -> bool:
+    return any(b.x1 < a.x0 - 1 for a, b in zip(glyphs, glyphs[1:], strict=False))
+
+
+def mark_indices(glyphs: Sequence[Glyph], *, always_brace: bool = False) -> str:
+    """Text of left-to-right glyphs with "^" and "_" before raised and lowered ones, and blanks at gaps."""
+    size = main_size(glyphs)
+    base = main_base(glyphs, size)
+    parts: list[tuple[str, str]] = []  # ("", text) | ("^", text) | ("_", text)
+    last: Glyph | None = None
+    for g in glyphs:
+        level = _level(g, size, base)
+        if g.c.isspace() and parts:
+            level = parts[-1][0]
+        gap = last is not None and not g.c.isspace() and not last.c.isspace() and g.x0 - last.x1 > 0.2 * size
+        if gap:
+            parts.append(("", " "))
+        if parts and parts[-1][0] == level:
+            parts[-1] = (level, parts[-1][1] + g.c)
+        else:
+            parts.append((level, g.c))
+        last = g
+    return _join_levels(parts, always_brace=always_brace)
+
+
+def _level(g: Glyph, size: float, base: float) -> str:
+    if g.size > 0.87 * size or g.c.isspace():
+        return ""
+    if g.base < base - 0.12 * size:
+        return "^"
+    return "_" if g.base > base + 0.06 * size else ""
+
+
+def _join_levels(parts: list[tuple[str, str]], *, always_brace: bool) -> str:
+    text = ""
+    for i, (level, part) in enumerate(parts):
+        body = part.strip()
+        if not level or not body:
+            text += part
+            continue
+        after = parts[i + 1][1][:1] if i + 1 < len(parts) else ""
+        before = text[-1:]
+        plain = not before or before.isspace() or all(ch in _RAISED_MARKS for ch in body)
+        if level == "^" and (plain or (body.lower() in _ORDINAL and before.isdigit())):
+            text += body
+        elif len(body) > 1 and (always_brace or not body.isalnum() or after.isalnum()):
+            text += f"{level}{{{body}}}"
+        else:
+            text += level + body
+        if part[-1:].isspace():
+            text += " "
+    return text
+
+
+def _rtl_text(glyphs: list[Glyph], *, rtl: bool) -> str:
+    """Logical text of a line with right-to-left letters, from the places of its glyphs."""
+    ordered = sorted(_attach_zero_width(glyphs), key=lambda item: -item[0])
+    chars: list[str] = []
+    last: Glyph | None = None
+    for _, cluster in ordered:
+        g = cluster[0]
+        if last is not None and not g.c.isspace() and not last.c.isspace() and last.x0 - g.x1 > 0.13 * g.size:
+            chars.append(" ")
+        elif last is not None and _scripts_meet(last.c, g.c):
+            chars.append(" ")
+        if g.c == " " and last is not None and g.x1 > last.x0 + 0.5 * (g.x1 - g.x0):
+            chars.append("\u200c")  # a blank under its neighbour: how some fonts draw a zero-width non-joiner
+        else:
+            chars.append("".join(x.c for x in cluster))
+        last = g
+    return logical_order(chars, rtl=rtl)
+
+
+def _scripts_meet(a: str, b: str) -> bool:
+    """A Latin letter beside an Arabic one: a blank that some producers draw only as a shift."""
+    return (is_rtl_letter(a) and b.isascii() and b.isalpha()) or (is_rtl_letter(b) and a.isascii() and a.isalpha())
+
+
+def _attach_zero_width(glyphs: list[Glyph]) -> list[tuple[float, list[Glyph]]]:
+    """(centre x, glyphs) with combining marks and the second half of a ligature kept at their letter."""
+    out: list[tuple[float, list[Glyph]]] = []
+    held: list[Glyph] = []
+    for g in glyphs:
+        thin = g.x1 - g.x0 < 0.05
+        if thin and out and (0x064B <= ord(g.c[0]) <= 0x065F or g.c == "\u0670"):
+            out[-1][1].append(g)
+        elif thin and g.c in "اأإآ":
+            held.append(g)  # a lam-alef ligature: the alef has no width and was put before its lam
+        else:
+            tail = [h for h in held if g.c == "ل" and abs(h.x0 - g.x1) < 0.5]
+            for h in held:
+                if h not in tail:
+                    out.append(((h.x0 + h.x1) / 2, [h]))
+            held = []
+            out.append(((g.x0 + g.x1) / 2, [g, *tail]))
+    out.extend(((h.x0 + h.x1) / 2, [h]) for h in held)
+    return out
