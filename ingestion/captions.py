@@ -114,7 +114,12 @@ def _cost(target: Target, match: CaptionMatch, box: BBox, between: Sequence[BBox
     elif match.kind == "Table" and below:
         cost += 12
     cost += 0 if match.sure else 15
-    gap = (max(target.bbox[0], box[0]), min(target.bbox[3], box[3]), min(target.bbox[2], box[2]), max(target.bbox[1], box[1]))
+    gap = (
+        max(target.bbox[0], box[0]),
+        min(target.bbox[3], box[3]),
+        min(target.bbox[2], box[2]),
+        max(target.bbox[1], box[1]),
+    )
     for b in between:
         if b[1] >= gap[1] - 2 and b[3] <= gap[3] + 2 and b[0] < gap[2] and b[2] > gap[0]:
             cost += 30 + (b[3] - b[1])

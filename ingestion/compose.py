@@ -114,7 +114,9 @@ def _drafts(regions: Sequence[Region], runs: Sequence[Run]) -> list[_Draft]:
             score = inside(run.bbox, grow(region.bbox, 1))
             if score < 0.5:
                 continue
-            score += max((inside(run.bbox, grow(p, 0.5)) * inside(p, grow(run.bbox, 0.5)) for p in region.parts), default=0)
+            score += max(
+                (inside(run.bbox, grow(p, 0.5)) * inside(p, grow(run.bbox, 0.5)) for p in region.parts), default=0
+            )
             score -= 1e-7 * area(region.bbox)
             if score > best_score:
                 best, best_score = i, score
@@ -135,7 +137,8 @@ def _orphans(drafts: Sequence[_Draft], runs: Sequence[Run]) -> list[_Draft]:
         for run in row:
             for d in out:
                 close = y_gap(d.bbox, run.bbox) < 0.7 * run.size and (
-                    x_overlap(d.bbox, run.bbox) > 0.3 or (y_gap(d.bbox, run.bbox) == 0 and abs(run.bbox[0] - d.bbox[2]) < 15)
+                    x_overlap(d.bbox, run.bbox) > 0.3
+                    or (y_gap(d.bbox, run.bbox) == 0 and abs(run.bbox[0] - d.bbox[2]) < 15)
                 )
                 if close and abs(d.runs[-1].size - run.size) < 2.5:
                     d.runs.append(run)
@@ -190,9 +193,7 @@ def _split_pictures(drafts: list[_Draft], captions: Sequence[tuple[CaptionMatch,
     return out
 
 
-def _link(
-    drafts: list[_Draft], captions: Sequence[tuple[CaptionMatch, _Draft]], painted: Painted, page: BBox
-) -> None:
+def _link(drafts: list[_Draft], captions: Sequence[tuple[CaptionMatch, _Draft]], painted: Painted, page: BBox) -> None:
     """Give figures and tables their captions; look for what a caption left alone belongs to."""
     pairs = [(match, d.bbox) for match, d in captions]
     targets = [d for d in drafts if d.kind in ("figure", "table")]

@@ -14,7 +14,9 @@ from ingestion.tables import Rule
 
 _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
 _NUMBER = re.compile(r"^[(\[]\s*((?:[A-Z]{1,2}\s?[.\-]?\s?)?\d+(?:\s?[.\-–]\s?\d+)*\s?[a-z]?'?)\s*[)\]]$")
-_MATH_FONT = re.compile(r"CM(?:MI|SY|EX|BSY|MIB)|MSAM|MSBM|Math|Symbol|MTMI|MTSY|MTEX|RMTMI|txmi|txsy|pxmi|Cambria ?Math", re.I)
+_MATH_FONT = re.compile(
+    r"CM(?:MI|SY|EX|BSY|MIB)|MSAM|MSBM|Math|Symbol|MTMI|MTSY|MTEX|RMTMI|txmi|txsy|pxmi|Cambria ?Math", re.I
+)
 _MATH_CHARS = set("=≈≡≤≥<>±×÷·∑∏∫∂∇√∞∈∉⊂⊆∪∩→←⇒⇔∀∃∼∝≠⟨⟩∥|^_+−")
 # Computer Modern's extension font names its big operators by letters when the PDF has no ToUnicode map.
 _CMEX = {"X": "∑", "P": "∑", "Y": "∏", "Q": "∏", "Z": "∫", "R": "∫", "q": "√", "p": "√", "r": "√", "s": "√",
@@ -50,7 +52,11 @@ def read_formula(runs: Sequence[Run], rules: Sequence[Rule], box: BBox) -> Formu
     if numbers:
         edge = max(numbers, key=lambda item: abs((item[0].bbox[0] + item[0].bbox[2]) / 2 - (box[0] + box[2]) / 2))
         others = [r for r in runs if r is not edge[0]]
-        if not others or edge[0].bbox[0] > max(r.bbox[2] for r in others) - 2 or edge[0].bbox[2] < min(r.bbox[0] for r in others) + 2:
+        if (
+            not others
+            or edge[0].bbox[0] > max(r.bbox[2] for r in others) - 2
+            or edge[0].bbox[2] < min(r.bbox[0] for r in others) + 2
+        ):
             number = edge[1]
             runs = others
     glyphs = [_named(g) for run in runs for g in run.glyphs if not g.c.isspace()]
@@ -110,7 +116,9 @@ def _fractions(glyphs: list[Glyph], bars: Sequence[Rule]) -> tuple[list[tuple[fl
     for bar in sorted(bars, key=lambda b: b.x0 - b.x1):
         size = main_size(rest) or 10.0
         over = [g for g in rest if _spans_bar(g, bar) and g.base <= bar.y + 0.05 * size and g.base > bar.y - 2.6 * size]
-        under = [g for g in rest if _spans_bar(g, bar) and g.base > bar.y + 0.3 * g.size and g.base < bar.y + 2.6 * size]
+        under = [
+            g for g in rest if _spans_bar(g, bar) and g.base > bar.y + 0.3 * g.size and g.base < bar.y + 2.6 * size
+        ]
         if not over or not under:
             continue
         inner = [b for b in bars if b is not bar and b.x1 - b.x0 < bar.x1 - bar.x0]
@@ -141,7 +149,11 @@ def _with_limits(glyphs: list[Glyph]) -> str:
             near = [
                 (k, h)
                 for k, h in enumerate(glyphs)
-                if k not in used and k != i and h.size < 0.87 * size and h.x1 > g.x0 - 0.6 * size and h.x0 < g.x1 + 0.6 * size
+                if k not in used
+                and k != i
+                and h.size < 0.87 * size
+                and h.x1 > g.x0 - 0.6 * size
+                and h.x0 < g.x1 + 0.6 * size
                 and h.c not in _BIG
             ]
             middle = (g.y0 + g.y1) / 2

@@ -121,11 +121,7 @@ def _rows(items: list[int], boxes: Sequence[BBox], rtl: bool) -> list[int]:
     out: list[int] = []
     while left:
         head = left[0]
-        row = [
-            i
-            for i in left
-            if _same_row(boxes[head], boxes[i]) or i == head
-        ]
+        row = [i for i in left if _same_row(boxes[head], boxes[i]) or i == head]
         row.sort(key=lambda i: -boxes[i][2] if rtl else boxes[i][0])
         out += row
         taken = set(row)

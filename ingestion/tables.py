@@ -37,7 +37,9 @@ class Table:
     header_rows: int
 
 
-def build_table(box: BBox, grid: Grid, runs: Sequence[Run], rules: Sequence[Rule], *, rtl: bool = False) -> Table | None:
+def build_table(
+    box: BBox, grid: Grid, runs: Sequence[Run], rules: Sequence[Rule], *, rtl: bool = False
+) -> Table | None:
     """The table in `box`; None when it holds no text. Columns stay in visual order, from the reading side."""
     if not runs:
         return None
@@ -162,7 +164,11 @@ def _columns_of(
         width = rule.x1 - rule.x0
         near = piece.bbox[3] - 3 <= rule.y <= bottom + 6
         if near and width < 0.9 * whole and rule.x0 - 4 <= x0 and x1 <= rule.x1 + 4:
-            covered = [c for c in range(n) if min(edges[c + 1], rule.x1) - max(edges[c], rule.x0) > 0.5 * (edges[c + 1] - edges[c])]
+            covered = [
+                c
+                for c in range(n)
+                if min(edges[c + 1], rule.x1) - max(edges[c], rule.x0) > 0.5 * (edges[c + 1] - edges[c])
+            ]
             if len(covered) > 1 and abs(middle - (rule.x0 + rule.x1) / 2) < 0.25 * width:
                 return covered[0], covered[-1]
     first = next((c for c in range(n) if middle < edges[c + 1]), n - 1)
