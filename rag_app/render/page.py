@@ -11,7 +11,7 @@ import io
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 PAGE_DPI = 130  # sharp enough to read on a laptop's screen at full width
 _POINTS_PER_INCH = 72
 _WEBP_QUALITY = 82
-_NUMBER = re.compile(r"\[(\d+)\]")
+_NUMBER = re.compile(r"( ?)\[(\d+)\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,14 +92,16 @@ def render_page(answer: Answer, *, library: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    words = WORDS.get(answer.language, WORDS["en"])
+    environment.filters["digits"] = words.digits
     return environment.get_template("answer.html.j2").render(
         answer=answer,
-        body=answer_html(answer.answer, known={c.n for c in answer.citations}),
+        body=answer_html(answer.answer, shown={c.n: words.digits(c.n) for c in answer.citations}),
         pages=cited_pages(answer.citations, library=library),
         crops={c.n: _data_uri(_crop(library, c.image)) for c in answer.citations if c.image},
         total_seconds=answer.seconds.get("total", sum(answer.seconds.values())),
         direction=direction,
-        words=WORDS.get(answer.language, WORDS["en"]),
+        words=words,
     )
 
 
@@ -108,8 +110,11 @@ def direction(text: str) -> str:
     return "rtl" if is_right_to_left(text) else "ltr"
 
 
-def answer_html(markdown: str, *, known: set[int]) -> Markup:
-    """The answer's Markdown as safe HTML, each [n] of `known` a link to its citation; links and images stay text."""
+def answer_html(markdown: str, *, shown: Mapping[int, str]) -> Markup:
+    """The answer's Markdown as safe HTML, each [n] a link to its cited box that reads `shown[n]`.
+
+    Links, images and HTML of the Markdown stay text.
+    """
     reader = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table")
     reader.disable(
         ["html_block", "html_inline", "link", "image", "autolink", "reference", "heading", "lheading", "code"]
@@ -117,8 +122,11 @@ def answer_html(markdown: str, *, known: set[int]) -> Markup:
 
     def text(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
         def link(match: re.Match[str]) -> str:
-            n = int(match[1])
-            return f'<a class="cite" href="#b{n}">{n}</a>' if n in known else match[0]
+            n = int(match[2])
+            if n not in shown:
+                return match[0]
+            blank = "\N{NO-BREAK SPACE}" if match[1] else ""  # the number stays on the line of its sentence
+            return f'{blank}<a class="cite" href="#b{n}">{escape(shown[n])}</a>'
 
         return _NUMBER.sub(link, str(escape(tokens[index].content)))
 

@@ -21,6 +21,12 @@ class Words:
     answer: str = "answer"
     locked: str = "This paper is encrypted, so its page is not shown here."
     kinds: dict[str, str] = field(default_factory=dict)
+    digit_forms: str = "0123456789"
+
+    def digits(self, value: object) -> str:
+        """`value` as text, its digits in this language's forms and its decimal point with them."""
+        text = str(value).translate(str.maketrans("0123456789", self.digit_forms))
+        return text if self.digit_forms[0] == "0" else text.replace(".", "٫")
 
 
 WORDS = {
@@ -45,5 +51,6 @@ WORDS = {
             "footnote": "پانوشت",
             "reference": "مرجع",
         },
+        digit_forms="۰۱۲۳۴۵۶۷۸۹",
     ),
 }

@@ -1,0 +1,160 @@
+"""The HTML page: self-contained, boxes in place, and nothing a paper says becomes markup."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pymupdf
+import pytest
+from PIL import Image
+
+from rag_app.answering.answer import Answer
+from rag_app.errors import LibraryDamaged
+from rag_app.render.page import PAGE_DPI, answer_html, cited_pages, render_page, write_page
+from tests.answers import DOCUMENT_ID, english_answer, persian_answer
+
+HOSTILE = (
+    "<script>alert(1)</script> <img src=x onerror=alert(1)> {{ 7*7 }} {% raw %} &lt;b&gt; \"quoted' "
+    "![x](http://203.0.113.9/x.png) [go](javascript:alert(1)) <http://203.0.113.9/> </style></title><b>bold</b> "
+    "[1]: http://203.0.113.9/"
+)
+
+
+class Tags(HTMLParser):
+    """Every tag with its attributes, and the visible text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    def values(self, name: str) -> list[str]:
+        return [value for _, attributes in self.tags for key, value in attributes.items() if key == name and value]
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Path:
+    """A library folder with one stored paper of two 200 x 100 pt pages and one crop."""
+    for name in ("files", "crops"):
+        (tmp_path / name).mkdir()
+    with pymupdf.open() as pdf:
+        for _ in range(2):
+            pdf.new_page(width=200, height=100)
+        pdf.save(tmp_path / "files" / f"{DOCUMENT_ID}.pdf")
+    Image.new("RGB", (20, 10), "white").save(tmp_path / "crops" / "table.png")
+    return tmp_path
+
+
+def hostile_answer() -> Answer:
+    answer = english_answer()
+    citation = dataclasses.replace(answer.citations[0], quote=HOSTILE, title=HOSTILE, document=HOSTILE, label=HOSTILE)
+    evidence = dataclasses.replace(answer.evidence[0], text=HOSTILE, document=HOSTILE, kind=HOSTILE)
+    return dataclasses.replace(
+        answer, question=HOSTILE, answer=f"{HOSTILE} [1]", citations=(citation,), evidence=(evidence,), language=HOSTILE
+    )
+
+
+def test_the_page_is_self_contained(library: Path) -> None:
+    for answer in (english_answer(), persian_answer(), hostile_answer()):
+        page = Tags(render_page(answer, library=library))
+        assert all(value.startswith("data:image/") for value in page.values("src"))
+        assert all(value.startswith("#") for value in page.values("href"))
+        assert not [tag for tag, _ in page.tags if tag in ("script", "link", "iframe", "object", "form", "base")]
+        policy = page.values("content")
+        assert any(value.startswith("default-src 'none'; img-src data:") for value in policy)
+
+
+def test_a_paper_cannot_inject_markup(library: Path) -> None:
+    ours = Tags(render_page(english_answer(), library=library))
+    page = Tags(render_page(hostile_answer(), library=library))
+    assert {tag for tag, _ in page.tags} <= {tag for tag, _ in ours.tags}
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    assert "<script>alert(1)</script>" in page.text  # shown as text, in the answer, the title and the quote
+    assert "{{ 7*7 }}" in page.text and "49" not in page.text
+    assert page.text.count("![x](http://203.0.113.9/x.png)") >= 3
+
+
+def test_citations_lead_to_boxes_and_boxes_to_citations(library: Path) -> None:
+    for answer in (english_answer(), persian_answer(), hostile_answer()):
+        page = Tags(render_page(answer, library=library))
+        ids = page.values("id")
+        assert len(ids) == len(set(ids))
+        assert {value[1:] for value in page.values("href")} <= set(ids)
+        assert {"b1", "c1"} <= set(ids)
+
+
+def test_boxes_stand_where_the_citation_says(library: Path) -> None:
+    (page,) = cited_pages(english_answer().citations, library=library)
+    (box,) = page.boxes
+    assert (page.width, page.height) == pytest.approx((200 * PAGE_DPI / 72, 100 * PAGE_DPI / 72), abs=1)
+    # (10, 20, 110, 70) on a page of 200 x 100 pt, with 2 pt of air on each side
+    assert (box.left, box.top) == (pytest.approx(4, abs=0.2), pytest.approx(18, abs=0.4))
+    assert (box.width, box.height) == (pytest.approx(52, abs=0.3), pytest.approx(54, abs=0.5))
+
+
+def test_a_box_at_the_edge_stays_on_the_page(library: Path) -> None:
+    citation = dataclasses.replace(english_answer().citations[0], places=((1, (-5, 0, 500, 100)),))
+    (box,) = cited_pages([citation], library=library)[0].boxes
+    assert (box.left, box.top) == (0, 0)
+    assert box.left + box.width <= 100 and box.top + box.height <= 100
+
+
+def test_a_citation_over_two_pages_shows_both(library: Path) -> None:
+    pages = cited_pages(persian_answer().citations, library=library)
+    assert [page.page for page in pages] == [1, 2]
+    assert [box.first for page in pages for box in page.boxes] == [True, False]
+
+
+def test_persian_runs_from_right_to_left_with_its_digits(library: Path) -> None:
+    html = render_page(persian_answer(), library=library)
+    assert re.search(r'<html lang="fa" dir="rtl">', html)
+    page = Tags(html)
+    assert "منابع" in page.text and "صفحهٔ ۱" in page.text and "Sources" not in page.text
+
+
+def test_an_english_page_runs_from_left_to_right(library: Path) -> None:
+    assert re.search(r'<html lang="en" dir="ltr">', render_page(english_answer(), library=library))
+
+
+def test_answer_markdown() -> None:
+    html = answer_html("*dk* and **big**\n\n| a | b |\n|---|---|\n| 1 | 2 [1] |\n\nsee [1] and [7]", shown={1: "1"})
+    assert "<em>dk</em>" in html and "<strong>big</strong>" in html
+    assert html.count('<a class="cite" href="#b1">1</a>') == 2
+    assert "[7]" in html  # not a citation of this answer: left as it is
+
+
+def test_an_encrypted_paper_leaves_a_note(library: Path) -> None:
+    path = library / "files" / f"{DOCUMENT_ID}.pdf"
+    with pymupdf.open(path) as pdf:
+        locked = pdf.tobytes(encryption=pymupdf.PDF_ENCRYPT_AES_256, user_pw="secret", owner_pw="owner")
+    path.write_bytes(locked)
+    page = Tags(render_page(english_answer(), library=library))
+    assert "This paper is encrypted" in page.text
+    assert {value[1:] for value in page.values("href")} <= set(page.values("id"))
+
+
+def test_a_lost_file_is_said(library: Path) -> None:
+    (library / "crops" / "table.png").unlink()
+    with pytest.raises(LibraryDamaged, match=r"table\.png is gone.*rag-app repair"):
+        render_page(english_answer(), library=library)
+    (library / "files" / f"{DOCUMENT_ID}.pdf").unlink()
+    with pytest.raises(LibraryDamaged, match="stored copy"):
+        render_page(english_answer(), library=library)
+
+
+def test_writing_replaces_the_file_whole(library: Path, tmp_path: Path) -> None:
+    target = tmp_path / "pages" / "answer.html"
+    write_page(english_answer(), target, library=library)
+    write_page(persian_answer(), target, library=library)
+    assert "منابع" in target.read_text(encoding="utf-8")
+    assert [path.name for path in target.parent.iterdir()] == ["answer.html"]

@@ -1,0 +1,102 @@
+"""Answers in a terminal: places, crops, tables, right-to-left lines, and nothing that steers the terminal."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from rag_app.render.rtl import is_right_to_left, terminal_orders_itself, visual_line
+from rag_app.render.terminal import Screen, answer_text, markdown_lines, shorten
+from tests.answers import english_answer, persian_answer
+
+PLAIN = Screen(width=60, reorder=False)
+
+
+def test_answer_with_its_citations(tmp_path: Path) -> None:
+    shown = answer_text(english_answer(), PLAIN, library=tmp_path)
+    assert "reaches 28.4 [1]" in shown
+    assert "[1] A Paper · paper.pdf" in shown
+    assert "page 1, Table 2, box 10, 20, 110, 70" in shown
+    assert "“big | 28.4”" in shown
+    assert f"crop: {tmp_path / 'crops' / 'table.png'}" in shown
+    assert max(len(line) for line in shown.splitlines() if "crop:" not in line) <= PLAIN.width + 8  # 8: bold codes
+
+
+def test_table_columns_are_aligned() -> None:
+    lines = list(markdown_lines("| a | bb |\n| --- | --- |\n| 1 | 2 |\n| 333 | 4 |", PLAIN))
+    assert lines == ["a    bb", "───  ──", "1    2", "333  4"]
+
+
+def test_a_table_wider_than_the_screen_becomes_paragraphs() -> None:
+    wide = "| " + " | ".join(["word"] * 20) + " |\n" + "|---" * 20 + "|\n| " + " | ".join(["cell"] * 20) + " |"
+    lines = list(markdown_lines(wide, PLAIN))
+    assert all(len(line) <= PLAIN.width for line in lines)
+    assert "".join(lines).count("cell") == 20
+
+
+def test_control_characters_of_a_paper_do_not_reach_the_terminal(tmp_path: Path) -> None:
+    hostile = "before\x1b]0;owned\x07\x1b[2J after \u202egnp.exe \x9b31m"
+    answer = english_answer()
+    citation = dataclasses.replace(answer.citations[0], quote=hostile, title=hostile, document=hostile)
+    answer = dataclasses.replace(answer, answer=hostile, citations=(citation,))
+    for screen in (PLAIN, Screen(width=60, reorder=True)):
+        shown = answer_text(answer, screen, library=tmp_path)
+        for code in ("\x1b[1m", "\x1b[2m", "\x1b[0m"):  # our own bold, dim, reset
+            shown = shown.replace(code, "")
+        assert not set("\x1b\x07\x9b\u202e") & set(shown)
+        assert "before" in shown and "after" in shown
+
+
+def test_persian_stays_logical_where_the_terminal_orders_it(tmp_path: Path) -> None:
+    assert "دقت مدل ۷۲ درصد است. [1]" in answer_text(persian_answer(), PLAIN, library=tmp_path)
+
+
+def test_persian_is_put_in_visual_order_at_the_right_edge(tmp_path: Path) -> None:
+    first = answer_text(persian_answer(), Screen(width=60, reorder=True), library=tmp_path).splitlines()[0]
+    assert len(first) == 60
+    assert first.strip().startswith("[1] .")  # the end of the sentence is at the left
+    assert "۷۲" in first  # numbers keep their own order
+    assert first.endswith("ﺖﻗﺩ")  # the first word, joined, at the right
+
+
+def test_latin_inside_persian_keeps_its_order() -> None:
+    assert "CLIP" in visual_line("مدل CLIP خوب است", right_to_left=True)
+    assert visual_line("plain text", right_to_left=False) == "plain text"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [("CLIP مدل", False), ("مدل CLIP", True), ("[1] ۲۳ مدل", True), ("12 (3)", False), ("", False)],
+)
+def test_direction_is_that_of_the_first_letter(text: str, expected: bool) -> None:
+    assert is_right_to_left(text) is expected
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({"VTE_VERSION": "7600"}, True),
+        ({"VTE_VERSION": "5202"}, False),
+        ({"KONSOLE_VERSION": "230800"}, True),
+        ({"TERM_PROGRAM": "Apple_Terminal"}, True),
+        ({"TERM_PROGRAM": "vscode"}, False),
+        ({"TERM": "xterm-kitty"}, False),
+        ({}, False),
+    ],
+)
+def test_terminals_that_order_text_themselves(environ: dict[str, str], expected: bool) -> None:
+    assert terminal_orders_itself(environ) is expected
+
+
+def test_what_is_piped_is_never_reordered_unless_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.__stdout__", None)
+    assert Screen.detect("auto").reorder is False
+    assert Screen.detect("terminal").reorder is False
+    assert Screen.detect("reorder").reorder is True
+
+
+def test_shorten_cuts_at_a_blank() -> None:
+    assert shorten("one two three", 9) == "one two …"
+    assert shorten("one\n two", 9) == "one two"
