@@ -1,0 +1,14 @@
+"""The library on disk: one SQLite file holds documents, nodes, vectors, full text, ledger and answers."""
+
+from rag_app.store.records import (
+    Active,
+    Alias,
+    CommitResult,
+    DocumentInfo,
+    Filter,
+    Scored,
+    StoredNode,
+)
+from rag_app.store.store import Store
+
+__all__ = ["Active", "Alias", "CommitResult", "DocumentInfo", "Filter", "Scored", "Store", "StoredNode"]

@@ -1,0 +1,106 @@
+"""Is the library sound, and what a repair takes away or makes anew."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+from rag_app.store import fulltext
+from rag_app.store.records import Integrity
+
+CROPS, FILES, SPACES = "crops", "files", "spaces"
+
+
+def integrity(connection: sqlite3.Connection, folder: Path) -> Integrity:
+    """Everything that can be checked without changing anything; reads the whole file."""
+    damage = [text for (text,) in connection.execute("PRAGMA integrity_check(20)") if text != "ok"]
+    damage += [f"a row of {child} names a missing row of {parent}" for child, _, parent, _ in _broken_links(connection)]
+    damage += _full_text_damage(connection)
+    damage += [
+        f"a vector in {name} has {size} bytes instead of {dim * 4}"
+        for name, dim, size in connection.execute(
+            "SELECT name, dim, length(vector) FROM vectors JOIN spaces ON spaces.id = space "
+            "WHERE length(vector) != dim * 4 LIMIT 20"
+        )
+    ]
+    crops, files = _named_crops(connection), _named_files(connection)
+    return Integrity(
+        damage=tuple(damage),
+        missing_crops=tuple(sorted(name for name in crops if not (folder / CROPS / name).is_file())),
+        missing_files=tuple(sorted(_missing_files(connection, folder))),
+        orphans=tuple(str(path.relative_to(folder)) for path in orphans(folder, crops, files)),
+    )
+
+
+def repair(connection: sqlite3.Connection, folder: Path) -> list[str]:
+    """Make the full text anew and remove files nothing needs; returns what was done, one sentence each.
+
+    Runs inside the caller's transaction and under the writer lock (a running ingestion writes crops before it commits).
+    """
+    fulltext.rebuild(connection)
+    done = ["The full text index was built anew."]
+    removed = 0
+    for path in orphans(folder, _named_crops(connection), _named_files(connection)):
+        path.unlink()
+        removed += 1
+    if removed:
+        done.append(f"{removed} files that no document needs were removed.")
+    return done
+
+
+def orphans(folder: Path, crops: set[str], files: set[str]) -> list[Path]:
+    """Files in crops/, files/ and spaces/ that nothing needs: left by a crash or by removed documents."""
+    found = [path for path in _files(folder / CROPS) if path.name not in crops]
+    found += [path for path in _files(folder / FILES) if path.stem not in files]
+    found += [path for path in _files(folder / SPACES) if path.suffix == ".tmp"]
+    return sorted(found)
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
+
+
+def _named_crops(connection: sqlite3.Connection) -> set[str]:
+    """Crop files that nodes or parsed papers name."""
+    named = {name for (name,) in connection.execute("SELECT DISTINCT image FROM nodes WHERE image IS NOT NULL")}
+    return named | {
+        str(element["image"]) for paper in _papers(connection) for element in paper["elements"] if element.get("image")
+    }
+
+
+def _papers(connection: sqlite3.Connection):
+    import zlib
+
+    for (body,) in connection.execute("SELECT body FROM papers"):
+        yield json.loads(zlib.decompress(body))
+
+
+def _named_files(connection: sqlite3.Connection) -> set[str]:
+    return {document_id for (document_id,) in connection.execute("SELECT document_id FROM documents")}
+
+
+def _missing_files(connection: sqlite3.Connection, folder: Path) -> list[str]:
+    kept = {path.stem for path in _files(folder / FILES)}
+    return [
+        name
+        for document_id, name in connection.execute(
+            "SELECT document_id, name FROM documents WHERE id IN (SELECT document FROM papers)"
+        )
+        if document_id not in kept
+    ]
+
+
+def _broken_links(connection: sqlite3.Connection) -> list[tuple[str, int, str, int]]:
+    return connection.execute("PRAGMA foreign_key_check").fetchmany(20)
+
+
+def _full_text_damage(connection: sqlite3.Connection) -> list[str]:
+    found = connection.execute("SELECT value FROM meta WHERE key = 'searchable'").fetchone()
+    nodes = connection.execute("SELECT count(*) FROM nodes").fetchone()[0]
+    if nodes and (found is None or found[0] != fulltext.fingerprint()):
+        return ["the full text index was made by another version of the text normalisation"]
+    indexed = connection.execute("SELECT count(*) FROM search_docsize").fetchone()[0]
+    if indexed != nodes:
+        return [f"the full text index has {indexed} rows for {nodes} nodes"]
+    return []

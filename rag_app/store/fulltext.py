@@ -1,0 +1,90 @@
+"""The lexical half: FTS5 over `searchable` text, changed in the transaction that changes the nodes.
+
+The table is contentless, so the text is not on disk twice. A contentless row is deleted by giving FTS5 the very words
+it was given, which `searchable` makes again; `fingerprint` notices when `searchable` itself has changed, and the table
+is then rebuilt before the next change.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+
+from rag_app.searchable import searchable
+from rag_app.store.filters import condition
+from rag_app.store.records import Filter, Scored
+
+# title, section, caption, body
+WEIGHTS = (0.5, 1.5, 2.0, 1.0)
+
+_PROBE = (
+    "Über the Ecosystems' naïve 28.4 % state-of-the-art x² ﬁnding 1,234 (Fig. 3), running studies; "
+    "کتاب‌های يك ۱۲٫۵ بزرگ‌ترین"
+)
+
+
+def fingerprint() -> str:
+    """Changes when `searchable` gives other words for the same text."""
+    return hashlib.sha256(searchable(_PROBE).encode()).hexdigest()[:16]
+
+
+def columns(metadata: str, text: str) -> tuple[str, str, str, str]:
+    """The searchable title, section, caption and body of a node from its stored metadata (JSON) and text."""
+    found = json.loads(metadata)
+    return (
+        searchable(str(found.get("title") or "")),
+        searchable(str(found.get("section") or "")),
+        searchable(str(found.get("caption") or "")),
+        searchable(text),
+    )
+
+
+def add(connection: sqlite3.Connection, nodes: Iterable[tuple[int, str, str]]) -> None:
+    """Index (row, metadata, text) of each node."""
+    connection.executemany(
+        "INSERT INTO search(rowid, title, section, caption, body) VALUES(?, ?, ?, ?, ?)",
+        ((row, *columns(metadata, text)) for row, metadata, text in nodes),
+    )
+
+
+def delete(connection: sqlite3.Connection, nodes: Iterable[tuple[int, str, str]]) -> None:
+    """Take (row, metadata, text) of each node out of the index, as it was put in."""
+    connection.executemany(
+        "INSERT INTO search(search, rowid, title, section, caption, body) VALUES('delete', ?, ?, ?, ?, ?)",
+        ((row, *columns(metadata, text)) for row, metadata, text in nodes),
+    )
+
+
+def rebuild(connection: sqlite3.Connection) -> None:
+    """Index every node anew, inside the caller's transaction."""
+    connection.execute("INSERT INTO search(search) VALUES('delete-all')")
+    add(connection, connection.execute("SELECT row, metadata, text FROM nodes ORDER BY row"))
+    connection.execute("INSERT OR REPLACE INTO meta VALUES('searchable', ?)", (fingerprint(),))
+
+
+def make_current(connection: sqlite3.Connection) -> None:
+    """Rebuild the index when it was made by another `searchable`; call it before a change."""
+    found = connection.execute("SELECT value FROM meta WHERE key = 'searchable'").fetchone()
+    if found is None or found[0] != fingerprint():
+        rebuild(connection)
+
+
+def lexical(connection: sqlite3.Connection, terms: Sequence[str], *, k: int, allowed: Filter | None) -> list[Scored]:
+    """The `k` best nodes by BM25 for any of `terms`, best first."""
+    words = [word for term in terms for word in term.split()]
+    if not words or k <= 0:
+        return []
+    match = " OR ".join(f'"{word}"' for word in dict.fromkeys(word.replace('"', "") for word in words) if word)
+    if not match:
+        return []
+    where, values = condition(allowed) if allowed else ("", [])
+    restriction = f"AND search.rowid IN (SELECT row FROM nodes WHERE {where})" if where else ""
+    weights = ", ".join(str(weight) for weight in WEIGHTS)
+    found = connection.execute(
+        f"SELECT search.rowid, -bm25(search, {weights}) AS score FROM search WHERE search MATCH ? {restriction} "
+        "ORDER BY score DESC, search.rowid LIMIT ?",
+        [match, *values, k],
+    )
+    return [Scored(row, score) for row, score in found]

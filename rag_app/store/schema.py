@@ -1,0 +1,192 @@
+"""The tables, their version, and how an older library becomes a current one."""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Callable
+
+from rag_app.errors import LibraryDamaged, LibraryTooNew
+
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x52414750  # "RAGP": tells this file from any other SQLite file
+
+# Every id is AUTOINCREMENT: a FAISS file or a saved answer may outlive the row it names, and must never name another.
+# `generations` gets one row for each transaction that changes nodes or vectors; its random token tells a restored or
+# diverged library from the one a derived file was built from.
+_TABLES = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+
+CREATE TABLE generations(
+    generation INTEGER PRIMARY KEY AUTOINCREMENT,
+    token TEXT NOT NULL,
+    at TEXT NOT NULL
+);
+
+CREATE TABLE documents(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document_id TEXT NOT NULL UNIQUE,
+    name TEXT NOT NULL UNIQUE,
+    file_name TEXT NOT NULL,
+    title TEXT NOT NULL,
+    language TEXT NOT NULL,
+    pages INTEGER NOT NULL,
+    parser TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    added TEXT NOT NULL,
+    seconds REAL
+);
+
+CREATE TABLE papers(
+    document INTEGER PRIMARY KEY REFERENCES documents(id) ON DELETE CASCADE,
+    body BLOB NOT NULL
+);
+
+CREATE TABLE aliases(
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    name TEXT NOT NULL,
+    path TEXT UNIQUE
+);
+CREATE INDEX aliases_by_document ON aliases(document);
+CREATE INDEX aliases_by_name ON aliases(name);
+
+CREATE TABLE problems(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    stage TEXT NOT NULL,
+    page INTEGER,
+    message TEXT NOT NULL
+);
+CREATE INDEX problems_by_document ON problems(document);
+
+CREATE TABLE nodes(
+    row INTEGER PRIMARY KEY AUTOINCREMENT,
+    node_id TEXT NOT NULL UNIQUE,
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    page INTEGER NOT NULL,
+    label TEXT,
+    image TEXT,
+    text TEXT NOT NULL,
+    metadata TEXT NOT NULL,
+    extras TEXT NOT NULL
+);
+CREATE INDEX nodes_by_document ON nodes(document, position);
+CREATE INDEX nodes_by_kind ON nodes(kind);
+CREATE INDEX nodes_by_label ON nodes(label, document) WHERE label IS NOT NULL;
+CREATE INDEX nodes_by_image ON nodes(image) WHERE image IS NOT NULL;
+
+CREATE TABLE node_pages(
+    row INTEGER NOT NULL REFERENCES nodes(row) ON DELETE CASCADE,
+    page INTEGER NOT NULL,
+    PRIMARY KEY(row, page)
+) WITHOUT ROWID;
+CREATE INDEX node_pages_by_page ON node_pages(page, row);
+
+CREATE TABLE mentions(
+    row INTEGER NOT NULL REFERENCES nodes(row) ON DELETE CASCADE,
+    label TEXT NOT NULL,
+    PRIMARY KEY(row, label)
+) WITHOUT ROWID;
+CREATE INDEX mentions_by_label ON mentions(label, row);
+
+CREATE TABLE removed_nodes(
+    row INTEGER PRIMARY KEY,
+    generation INTEGER NOT NULL
+);
+CREATE INDEX removed_by_generation ON removed_nodes(generation);
+
+CREATE TABLE spaces(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    role TEXT NOT NULL,
+    dim INTEGER NOT NULL,
+    added TEXT NOT NULL
+);
+
+CREATE TABLE vectors(
+    row INTEGER NOT NULL REFERENCES nodes(row) ON DELETE CASCADE,
+    space INTEGER NOT NULL REFERENCES spaces(id),
+    generation INTEGER NOT NULL,
+    vector BLOB NOT NULL,
+    PRIMARY KEY(row, space)
+);
+CREATE INDEX vectors_by_generation ON vectors(space, generation);
+
+CREATE VIRTUAL TABLE search USING fts5(title, section, caption, body, content='', tokenize='ascii');
+
+CREATE TABLE ledger(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
+    element_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    model TEXT NOT NULL,
+    prompt_version TEXT NOT NULL,
+    state TEXT NOT NULL CHECK(state IN ('pending', 'done', 'failed')),
+    reason TEXT,
+    result TEXT,
+    seconds REAL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    updated TEXT NOT NULL,
+    UNIQUE(document, element_id, model, prompt_version)
+);
+CREATE INDEX ledger_by_state ON ledger(state, model);
+
+CREATE TABLE answers(
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL,
+    question TEXT NOT NULL,
+    generation INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+"""
+
+# version -> what turns a library of that version into the next one, inside the caller's transaction
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {}
+
+
+def prepare(connection: sqlite3.Connection, *, where: str) -> None:
+    """Create the tables in an empty file, or bring an older file up to date, in one transaction.
+
+    Raises LibraryTooNew for a file of a later version and LibraryDamaged for a file that is not a library.
+    """
+    if version(connection, where=where) == SCHEMA_VERSION:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = version(connection, where=where)  # another process may have been faster
+        if found == 0:
+            for statement in _statements(_TABLES):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute("INSERT INTO meta VALUES('library', ?)", (secrets.token_hex(8),))
+        for step in range(max(found, 1), SCHEMA_VERSION):
+            MIGRATIONS[step](connection)
+        connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def version(connection: sqlite3.Connection, *, where: str) -> int:
+    """The schema version in the file, 0 when it is empty; raises as `prepare`."""
+    found = connection.execute("PRAGMA user_version").fetchone()[0]
+    if found > SCHEMA_VERSION:
+        raise LibraryTooNew(
+            f"The library {where} was written by a later rag-app (format {found}, this one reads up to "
+            f"{SCHEMA_VERSION}). Update rag-app, or choose another folder with --library."
+        )
+    application = connection.execute("PRAGMA application_id").fetchone()[0]
+    empty = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if application != APPLICATION_ID and not empty:
+        raise LibraryDamaged(
+            f"{where} is an SQLite file of another program, not a library. Choose another folder with --library."
+        )
+    return found
+
+
+def _statements(script: str) -> list[str]:
+    return [statement for statement in script.split(";") if statement.strip()]

@@ -1,0 +1,329 @@
+"""Store: the library's one truth, with every operation on it in one place.
+
+The work is in the modules beside this one; what stands here is which of it runs in a snapshot, which in a transaction,
+and which under the writer lock.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from ingestion.elements import Paper
+from rag_app.errors import UnknownDocument
+from rag_app.store import checking, fulltext, naming, reading, spaces, writing
+from rag_app.store.database import Database
+from rag_app.store.failures import read_only as read_only_error
+from rag_app.store.ledger import Ledger
+from rag_app.store.lock import WriterLock
+from rag_app.store.records import (
+    Active,
+    CommitResult,
+    DocumentInfo,
+    Filter,
+    Integrity,
+    SavedAnswer,
+    Scored,
+    SpaceInfo,
+    StoredNode,
+)
+
+if TYPE_CHECKING:
+    import sqlite3
+
+    from llama_index.core.schema import BaseNode
+
+_REMEMBERED_FILTERS = 16
+
+
+class Store:
+    """The SQLite file `<folder>/library.sqlite`. One writer at a time, any number of readers, safe between threads."""
+
+    def __init__(self, folder: Path, database: Database) -> None:
+        self.folder = folder
+        self.database = database
+        self.ledger = Ledger(database)
+        self._lock = WriterLock(folder)
+        self._filters: OrderedDict[tuple[int, Filter], np.ndarray] = OrderedDict()
+        self._guard = Lock()
+
+    @classmethod
+    def open(cls, folder: Path, *, create: bool = True, read_only: bool = False) -> Self:
+        """The library in `folder`, made when missing and `create`.
+
+        A folder that cannot be written opens for reading. Raises LibraryNotFound, LibraryDamaged, LibraryTooNew.
+        """
+        folder = Path(folder)
+        return cls(folder, Database(folder, create=create, read_only=read_only))
+
+    def close(self) -> None:
+        """Close all connections. The store cannot be used afterwards."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- states ---------------------------------------------------------------------------------------------------
+
+    @property
+    def read_only(self) -> bool:
+        return self.database.read_only
+
+    def write_lock(self, *, wait_s: float = 0.0) -> AbstractContextManager[None]:
+        """Be the one writer for the block. Raises LibraryBusy (who, where, since when), LibraryReadOnly, DiskFull."""
+        if self.read_only:
+            raise read_only_error(self.folder)
+        return self._lock.hold(wait_s=wait_s)
+
+    def snapshot(self) -> AbstractContextManager[sqlite3.Connection]:
+        """See one unchanging state in all reads of this thread inside the block, whatever other processes commit."""
+        return self.database.snapshot()
+
+    def generation(self) -> int:
+        """Number of the last change to nodes or vectors; 0 in a new library."""
+        with self.snapshot() as connection:
+            return connection.execute("SELECT coalesce(max(generation), 0) FROM generations").fetchone()[0]
+
+    def generation_token(self, generation: int) -> str | None:
+        """The random mark of that state, None when this library never had it: tells a diverged copy."""
+        with self.snapshot() as connection:
+            found = connection.execute("SELECT token FROM generations WHERE generation = ?", (generation,)).fetchone()
+        return found[0] if found else None
+
+    # --- documents ------------------------------------------------------------------------------------------------
+
+    def commit(
+        self,
+        paper: Paper,
+        nodes: Sequence[BaseNode],
+        vectors: Mapping[str, np.ndarray],
+        *,
+        path: Path | None = None,
+        seconds: float | None = None,
+    ) -> CommitResult:
+        """Put a paper in, whole, in one transaction; what it replaces leaves in the same one.
+
+        Args:
+            paper: as parsed; its sha256 is the document's identity.
+            nodes: in reading order, with the metadata keys of `ingestion.chunking`.
+            vectors: space name -> (len(nodes), dimension) float32; a row of NaN means no vector in that space.
+            path: where the file was read. A document read there before with other content is replaced; another
+                file of the same name from another folder is kept, and this one's name gets its folder in front.
+                Without a path the file name decides.
+            seconds: what parsing and embedding took.
+
+        Raises LibraryBusy, LibraryReadOnly, DiskFull, SpaceMismatch; nothing has changed then.
+        """
+        with self.write_lock(), self.database.transaction() as connection:
+            return writing.commit(connection, paper, nodes, vectors, path=path, seconds=seconds)
+
+    def remove(self, document_id: str) -> int:
+        """Take a document out (id or name); returns how many nodes it had. Raises UnknownDocument."""
+        with self.write_lock(), self.database.transaction() as connection:
+            return writing.remove(connection, naming.resolve(connection, document_id))
+
+    def add_alias(self, document_id: str, path: Path) -> bool:
+        """Note that this content was also found at `path`; False when that was known."""
+        with self.write_lock(), self.database.transaction() as connection:
+            document = naming.resolve(connection, document_id)
+            return writing.add_alias(connection, document, path.name, naming.place(path))
+
+    def documents(self) -> list[DocumentInfo]:
+        """All documents in the order they came."""
+        with self.snapshot() as connection:
+            return reading.documents(connection)
+
+    def find_document(self, name_or_id: str) -> DocumentInfo:
+        """By name, file name, path, id or its first 6 characters. Raises UnknownDocument with the nearest names."""
+        with self.snapshot() as connection:
+            return reading.documents(connection, naming.resolve(connection, name_or_id))[0]
+
+    def has(self, document_id: str, *, parser: str | None = None) -> bool:
+        """Is this content (sha256) in the library, parsed by `parser` if one is named?"""
+        with self.snapshot() as connection:
+            found = connection.execute("SELECT parser FROM documents WHERE document_id = ?", (document_id,)).fetchone()
+        return found is not None and parser in (None, found[0])
+
+    def paper(self, document_id: str) -> Paper:
+        """The paper as parsed. Raises UnknownDocument."""
+        with self.snapshot() as connection:
+            found = reading.paper(connection, naming.resolve(connection, document_id))
+        if found is None:
+            raise UnknownDocument(f"The document {document_id} came as bare nodes and has no parsed paper.")
+        return found
+
+    # --- nodes ----------------------------------------------------------------------------------------------------
+
+    def nodes(self, rows: Sequence[int]) -> list[StoredNode]:
+        """The nodes in the given order; rows that are gone are left out."""
+        with self.snapshot() as connection:
+            return reading.nodes(connection, rows)
+
+    def rows_of(self, node_ids: Sequence[str]) -> dict[str, int]:
+        """Row of each node id that is in the library."""
+        with self.snapshot() as connection:
+            return reading.rows_of(connection, node_ids)
+
+    def existing(self, rows: Sequence[int]) -> set[int]:
+        """Those of `rows` that are nodes now."""
+        with self.snapshot() as connection:
+            return reading.existing(connection, rows)
+
+    def row_ids(self, filter: Filter | None) -> np.ndarray | None:
+        """Rows (n,) int64, ascending, that pass the filter; None when there is no filter at all. Remembered."""
+        if not filter:
+            return None
+        with self.snapshot() as connection:
+            key = (self.generation(), filter)
+            with self._guard:
+                if key in self._filters:
+                    self._filters.move_to_end(key)
+                    return self._filters[key]
+            rows = reading.row_ids(connection, filter)
+        rows.flags.writeable = False
+        with self._guard:
+            self._filters[key] = rows
+            while len(self._filters) > _REMEMBERED_FILTERS:
+                self._filters.popitem(last=False)
+        return rows
+
+    def rows_where(self, condition: str, values: Sequence[object]) -> np.ndarray:
+        """Rows (n,) int64, ascending, for which an SQL condition over `nodes` holds (rag_app.vectors builds it)."""
+        with self.snapshot() as connection:
+            return reading.rows_where(connection, condition, values)
+
+    def lexical(self, terms: Sequence[str], *, k: int, allowed: Filter | None = None) -> list[Scored]:
+        """The `k` best nodes for any of the searchable `terms` by BM25, best first, among those `allowed`."""
+        with self.snapshot() as connection:
+            return fulltext.lexical(connection, terms, k=k, allowed=allowed)
+
+    def labelled(self, labels: Sequence[str], filter: Filter | None = None) -> list[int]:
+        """Rows of the nodes which are that label ("Table 3"), in reading order."""
+        with self.snapshot() as connection:
+            return reading.labelled(connection, labels, filter)
+
+    def mentioning(self, label: str, document_id: str) -> list[int]:
+        """Rows of the document's nodes whose text mentions the label, in reading order."""
+        with self.snapshot() as connection:
+            return reading.mentioning(connection, label, document_id)
+
+    def neighbours(self, row: int, *, before: int = 1, after: int = 1) -> list[int]:
+        """Rows just before and after in the same document, in reading order."""
+        with self.snapshot() as connection:
+            return reading.neighbours(connection, row, before=before, after=after)
+
+    def add_nodes(
+        self, document_id: str, name: str, nodes: Sequence[BaseNode], vectors: Mapping[str, np.ndarray]
+    ) -> list[int]:
+        """Append nodes that come without a Paper (the LlamaIndex vector store); equal node ids are replaced."""
+        with self.write_lock(), self.database.transaction() as connection:
+            generation = writing.new_generation(connection)
+            fulltext.make_current(connection)
+            document = writing.bare_document(connection, document_id, name)
+            rows = writing.add_nodes(connection, document, nodes, generation)
+            for space, matrix in vectors.items():
+                spaces.add_matrix(connection, space, rows, matrix, generation)
+            return rows
+
+    def remove_rows(self, rows: Sequence[int]) -> None:
+        """Take single nodes out."""
+        with self.write_lock(), self.database.transaction() as connection:
+            fulltext.make_current(connection)
+            writing.remove_nodes(connection, reading.existing(connection, rows), writing.new_generation(connection))
+
+    # --- vectors --------------------------------------------------------------------------------------------------
+
+    def spaces(self) -> list[SpaceInfo]:
+        """All embedding spaces, oldest first."""
+        with self.snapshot() as connection:
+            return spaces.listing(connection)
+
+    def active_space(self, role: str) -> str | None:
+        """The space that answers for a role ("text", "image"); None when nothing was embedded yet."""
+        with self.snapshot() as connection:
+            return spaces.active(connection, role)
+
+    def add_vectors(self, space: str, rows: Sequence[int], matrix: np.ndarray) -> None:
+        """Store vectors (len(rows), dimension) of nodes that are there already: filling a new space, in batches."""
+        with self.write_lock(), self.database.transaction() as connection:
+            spaces.add_matrix(connection, space, rows, matrix, writing.new_generation(connection))
+
+    def missing_vectors(self, space: str) -> list[int]:
+        """Rows that answer now and have no vector in `space` yet."""
+        with self.snapshot() as connection:
+            return spaces.missing(connection, space)
+
+    def activate(self, space: str) -> Active:
+        """Let `space` answer for its role if it is complete; says how many nodes are missing otherwise."""
+        with self.write_lock(), self.database.transaction() as connection:
+            return spaces.activate(connection, space)
+
+    def drop_space(self, space: str) -> None:
+        """Forget a space that does not answer, with its vectors."""
+        with self.write_lock(), self.database.transaction() as connection:
+            spaces.drop(connection, space)
+
+    def vectors(self, space: str, rows: Sequence[int]) -> dict[int, np.ndarray]:
+        """Row -> vector (dimension,) float32, for those that have one."""
+        with self.snapshot() as connection:
+            return spaces.vectors(connection, space, rows)
+
+    def vectors_since(self, space: str, generation: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows (n,) int64 and vectors (n, dimension) float32 stored after `generation`; 0 gives all."""
+        with self.snapshot() as connection:
+            return spaces.since(connection, space, generation)
+
+    def removed_since(self, generation: int) -> np.ndarray | None:
+        """Rows removed after `generation`; None when that is too long ago to know."""
+        with self.snapshot() as connection:
+            return spaces.removed_since(connection, generation)
+
+    # --- answers, settings, soundness -----------------------------------------------------------------------------
+
+    def save_answer(self, question: str, body: Mapping[str, Any]) -> int:  # Any: the Answer document as JSON
+        """Keep an answer with what led to it; works while another process ingests. Returns its number."""
+        with self.database.transaction() as connection:
+            cursor = connection.execute(
+                "INSERT INTO answers(at, question, generation, body) "
+                "VALUES(?, ?, (SELECT coalesce(max(generation), 0) FROM generations), ?)",
+                (writing.now(), question, json.dumps(body, ensure_ascii=False)),
+            )
+            assert cursor.lastrowid is not None
+            return cursor.lastrowid
+
+    def answers(self, *, last: int = 20) -> list[SavedAnswer]:
+        """The last answers, newest first."""
+        with self.snapshot() as connection:
+            found = connection.execute(
+                "SELECT id, at, question, generation, body FROM answers ORDER BY id DESC LIMIT ?", (last,)
+            ).fetchall()
+        return [SavedAnswer(i, at, question, gen, json.loads(body)) for i, at, question, gen, body in found]
+
+    def get_meta(self, key: str) -> str | None:
+        with self.snapshot() as connection:
+            found = connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+        return found[0] if found else None
+
+    def set_meta(self, key: str, value: str) -> None:
+        with self.database.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", (key, value))
+
+    def integrity(self) -> Integrity:
+        """Check everything, change nothing; reads the whole library. Raises LibraryDamaged when SQLite cannot go on."""
+        with self.snapshot() as connection:
+            return checking.integrity(connection, self.folder)
+
+    def repair(self) -> list[str]:
+        """Build what is derived in SQLite anew and remove files nothing needs; returns what was done."""
+        with self.write_lock(), self.database.transaction() as connection:
+            return checking.repair(connection, self.folder)

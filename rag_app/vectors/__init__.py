@@ -1,0 +1,1 @@
+"""FAISS spaces derived from the store, and the LlamaIndex vector store over them."""

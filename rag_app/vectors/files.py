@@ -1,0 +1,132 @@
+"""The file of a FAISS index: the index as FAISS writes it, then what it was built from.
+
+Layout: FAISS bytes, JSON of `Origin`, its length (4 bytes, little-endian), the mark RAGSPACE. The end is written last
+and the file renamed into place when it is on the disk, so a file with a good end is whole.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import faiss
+
+from rag_app.store.failures import os_errors
+
+MARK = b"RAGSPACE"
+_HEAD_BYTES = 4096  # checked at every opening: where FAISS keeps the sizes it allocates by
+
+
+class BrokenFile(Exception):
+    """The file is not a whole index of this library; the space is built from the store again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What an index file was built from: space, generation and its token; and what it must look like."""
+
+    space: str
+    generation: int
+    token: str
+    count: int
+    faiss_bytes: int
+    head_crc: int
+    crc: int
+
+
+def write(path: Path, index: faiss.Index, *, space: str, generation: int, token: str) -> None:
+    """Write the index; at any moment there is the old file or the new one, whole.
+
+    Raises DiskFull, LibraryReadOnly.
+    """
+    data = memoryview(faiss.serialize_index(index))  # pyright: ignore[reportArgumentType]  # numpy arrays are buffers
+    origin = Origin(
+        space, generation, token, index.ntotal, data.nbytes, zlib.crc32(data[:_HEAD_BYTES]), zlib.crc32(data)
+    )
+    end = json.dumps(dataclasses.asdict(origin)).encode()
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with os_errors(path.parent.parent):
+        path.parent.mkdir(exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.write(end + struct.pack("<I", len(end)) + MARK)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        _sync_folder(path.parent)
+
+
+def read_origin(path: Path, *, thorough: bool = False) -> Origin:
+    """What the file was built from. Raises BrokenFile when it is not whole; `thorough` reads every byte."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size < len(MARK) + 4:
+                raise BrokenFile(f"{path.name} is too short")
+            file.seek(size - len(MARK) - 4)
+            end = file.read()
+            length = struct.unpack("<I", end[:4])[0]
+            start = size - len(MARK) - 4 - length
+            if end[4:] != MARK or start < 0:
+                raise BrokenFile(f"{path.name} was cut off")
+            file.seek(start)
+            origin = Origin(**json.loads(file.read(length)))
+            file.seek(0)
+            if (
+                start != origin.faiss_bytes
+                or zlib.crc32(file.read(_HEAD_BYTES)[: origin.faiss_bytes]) != origin.head_crc
+            ):
+                raise BrokenFile(f"{path.name} was changed")
+            if thorough:
+                file.seek(0)
+                if _crc(file, origin.faiss_bytes) != origin.crc:
+                    raise BrokenFile(f"{path.name} was changed")
+            return origin
+    except (OSError, ValueError, TypeError) as exc:
+        raise BrokenFile(f"{path.name} cannot be read: {exc}") from exc
+
+
+def load(path: Path, *, mapped: bool) -> tuple[faiss.Index, Origin]:
+    """The index and its origin; `mapped` leaves it on disk (changing it then would make FAISS abort the process).
+
+    Raises BrokenFile when it is not whole or FAISS cannot read it.
+    """
+    origin = read_origin(path)
+    while True:
+        try:
+            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC if mapped else 0)
+        except RuntimeError as exc:
+            raise BrokenFile(f"{path.name}: {exc}") from exc
+        after = read_origin(path)
+        if after == origin:  # not replaced by another process in between
+            if index.ntotal != origin.count:
+                raise BrokenFile(f"{path.name} holds {index.ntotal} vectors instead of {origin.count}")
+            return index, origin
+        origin = after
+
+
+def _crc(file: BinaryIO, length: int) -> int:
+    crc = 0
+    while length > 0:
+        block = file.read(min(length, 1 << 20))
+        if not block:
+            break
+        crc, length = zlib.crc32(block, crc), length - len(block)
+    return crc
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,201 @@
+"""Space: exact search over the vectors of one embedding space, with the filter inside the search.
+
+The FAISS index is derived from the store and may be thrown away at any time. It is flat (exact): 12 ms for 100,000
+nodes of 384 dimensions on one thread. A library past 200,000 nodes would take IndexScalarQuantizer (SQ8, a third of the
+time, recall 0.99), past 500,000 HNSW; both go where `_new_index` is, and HNSW, which cannot delete, also needs a
+rebuild in `catch_up`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import threading
+from pathlib import Path
+
+import faiss
+import numpy as np
+
+from rag_app.errors import DiskFull, LibraryReadOnly, SpaceMismatch
+from rag_app.store import Scored, Store
+from rag_app.store.spaces import parse
+from rag_app.vectors import files
+
+_SAVE_AFTER = 2000  # vectors added or removed since the file was written, after which a search writes it anew
+
+
+class Space:
+    """One embedding space of a library. Safe between threads. Nothing is read before the first search."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self.store = store
+        self.name = name
+        self.dim = parse(name)[2]
+        slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:60]
+        self.path = store.folder / "spaces" / f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.faiss"
+        self._lock = threading.RLock()
+        self._index: faiss.Index | None = None
+        self._generation = 0
+        self._mapped = False
+        self._unsaved = 0
+
+    def search(self, vector: np.ndarray, *, k: int, rows: np.ndarray | None = None) -> list[Scored]:
+        """The `k` nodes with the largest inner product with `vector` (dim,), best first.
+
+        Args:
+            rows: only these node rows (int64, ascending) may answer; None lets all.
+
+        Costs about 0.12 ms per 1,000 vectors on one core. Raises SpaceMismatch when the vector has another dimension.
+        """
+        query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)
+        if query.shape[1] != self.dim:
+            raise SpaceMismatch(
+                f"This library's space is {self.name} ({self.dim}), the query has {query.shape[1]} dimensions. "
+                "Ask with the model that made the space."
+            )
+        if k <= 0 or (rows is not None and len(rows) == 0):
+            return []
+        with self._lock, self.store.snapshot():
+            self.catch_up()
+            assert self._index is not None
+            total = self._index.ntotal
+            wanted = min(k, total)
+            while wanted > 0:
+                scores, ids = self._search(query, wanted, rows)
+                there = self.store.existing(ids.tolist())
+                hits = [
+                    Scored(int(row), float(score)) for row, score in zip(ids, scores, strict=True) if int(row) in there
+                ]
+                if len(hits) >= k or len(ids) < wanted or wanted == total:
+                    return hits[:k]
+                wanted = min(total, wanted * 2)  # another thread has caught up past this snapshot: look further
+            return []
+
+    def catch_up(self) -> None:
+        """Bring the index to the state of the store that this thread sees; builds it when it has to."""
+        with self._lock, self.store.snapshot():
+            target = self.store.generation()
+            if self._index is None:
+                self._load(target)
+            if target <= self._generation:
+                return
+            if self._mapped:  # a mapped index cannot be changed: have it in memory
+                self._load(target, mapped=False)
+            removed = self.store.removed_since(self._generation)
+            rows, vectors = self.store.vectors_since(self.name, self._generation)
+            if removed is None:
+                self._build(target)
+                return
+            self._apply(removed, rows, vectors)
+            self._generation = target
+            if self._unsaved >= _SAVE_AFTER:
+                self._save_if_possible()
+
+    def rebuild(self) -> None:
+        """Build the index from the store's vectors and write its file. Raises DiskFull, LibraryReadOnly."""
+        with self._lock, self.store.snapshot():
+            self._build(self.store.generation())
+            self._write()
+
+    def save(self) -> None:
+        """Write the file when it is behind, for the next process to open. Raises DiskFull, LibraryReadOnly."""
+        with self._lock, self.store.snapshot():
+            self.catch_up()
+            if not self._file_is_current():
+                self._write()
+
+    def check(self) -> str | None:
+        """What is wrong with the file, in a sentence; None when it is sound or not there. Reads every byte."""
+        if not self.path.exists():
+            return None
+        try:
+            self._trusted_origin(thorough=True)
+        except files.BrokenFile as exc:
+            return f"The index file of {self.name} is not usable ({exc}); it is built again at the next search."
+        return None
+
+    def _search(self, query: np.ndarray, k: int, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
+        assert self._index is not None
+        faiss.omp_set_num_threads(1)  # one query uses one thread anyway; more only spin on a busy machine
+        if rows is None:
+            scores, ids = self._index.search(query, k)
+        else:
+            selector = faiss.IDSelectorBitmap(_bitmap(rows))  # pyright: ignore[reportCallIssue]  # FAISS adds it at import
+            params = faiss.SearchParameters(sel=selector)  # pyright: ignore[reportCallIssue]  # the same
+            scores, ids = self._index.search(query, k, params=params)
+        found = ids[0] >= 0
+        return scores[0][found], ids[0][found]
+
+    def _load(self, target: int, *, mapped: bool | None = None) -> None:
+        try:
+            origin = self._trusted_origin()
+            current = origin.generation == target if mapped is None else mapped
+            index, origin = files.load(self.path, mapped=current)
+            self._trust(origin)
+        except files.BrokenFile:
+            self._build(target)
+            if self._unsaved >= _SAVE_AFTER:
+                self._save_if_possible()
+            return
+        self._index, self._generation, self._mapped, self._unsaved = index, origin.generation, current, 0
+
+    def _trusted_origin(self, *, thorough: bool = False) -> files.Origin:
+        return self._trust(files.read_origin(self.path, thorough=thorough))
+
+    def _trust(self, origin: files.Origin) -> files.Origin:
+        if origin.space != self.name or self.store.generation_token(origin.generation) != origin.token:
+            raise files.BrokenFile(f"{self.path.name} belongs to another state of the library")
+        return origin
+
+    def _file_is_current(self) -> bool:
+        try:
+            return self._trusted_origin().generation == self._generation
+        except files.BrokenFile:
+            return False
+
+    def _build(self, generation: int) -> None:
+        rows, vectors = self.store.vectors_since(self.name, 0)
+        index = _new_index(self.dim)
+        index.add_with_ids(vectors, rows)
+        self._index, self._generation, self._mapped, self._unsaved = index, generation, False, len(rows)
+
+    def _apply(self, removed: np.ndarray, rows: np.ndarray, vectors: np.ndarray) -> None:
+        assert self._index is not None
+        changed = np.union1d(removed, rows)  # a row that is there already got a new vector
+        if len(changed) == 0:
+            return
+        self._index.remove_ids(faiss.IDSelectorBatch(changed))
+        self._index.add_with_ids(vectors, rows)
+        self._unsaved += len(changed)
+
+    def _save_if_possible(self) -> None:
+        if self.store.read_only:
+            return
+        try:
+            self._write()
+        except (DiskFull, LibraryReadOnly):
+            self._unsaved = 0  # the file only saves time: go on from memory, and try again after as many changes
+
+    def _write(self) -> None:
+        token = self.store.generation_token(self._generation)
+        assert self._index is not None
+        if token is None:  # an empty library has no state to name
+            return
+        files.write(self.path, self._index, space=self.name, generation=self._generation, token=token)
+        self._unsaved = 0
+
+
+def space_path(store: Store, name: str) -> Path:
+    """Where the index file of a space lies."""
+    return Space(store, name).path
+
+
+def _new_index(dim: int) -> faiss.Index:
+    return faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
+
+
+def _bitmap(rows: np.ndarray) -> np.ndarray:
+    """One bit an id, lowest first, as IDSelectorBitmap reads it."""
+    bits = np.zeros(int(rows[-1]) + 1, dtype=bool)
+    bits[rows] = True
+    return np.packbits(bits, bitorder="little")
