@@ -10,7 +10,7 @@ import errno
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError, Future
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -92,7 +92,7 @@ def read_papers(
     limits: Limits | None = None,
     on_pages: Callable[[Path, int, int], None] | None = None,
     cache: Path | None = None,
-) -> Iterator[ReadResult]:
+) -> Generator[ReadResult]:
     """A ReadResult for each file, in the order they are finished.
 
     Parsing goes on in the background while the caller works on a result, a bounded number of files ahead. Closing the
@@ -160,7 +160,12 @@ class _File:
         self._call(self._looked_at, inspect_file, self._path, self._run.password, self._run.limits)
 
     def _call(
-        self, then: Callable[[Outcome], None], function: Callable[..., Iterable[Any]], *args: Any, fresh: bool = False
+        self,
+        then: Callable[[Outcome], None],
+        function: Callable[..., Iterable[Any]],
+        *args: Any,
+        fresh: bool = False,
+        first: bool = False,
     ) -> None:
         """Have a worker run function(*args), then go on with its outcome."""
 
@@ -177,7 +182,7 @@ class _File:
             except BaseException as exc:  # a thread has nobody to raise to: the caller's thread raises it
                 self._run.events.put(exc)
 
-        self._run.pool.submit(function, *args, fresh=fresh).add_done_callback(go_on)
+        self._run.pool.submit(function, *args, fresh=fresh, first=first).add_done_callback(go_on)
 
     def _looked_at(self, outcome: Outcome) -> None:
         from ingestion.parsing import PageJob, PageRecord
@@ -210,7 +215,7 @@ class _File:
             self._save(span)
             self._took_pages()
 
-        self._call(parsed, parse_pages, self._job, numbers, fresh=alone)
+        self._call(parsed, parse_pages, self._job, numbers, fresh=alone, first=alone)
 
     def _failed(self, left: list[int], span: Span, error: RagAppError, *, alone: bool) -> None:
         """The first page left is the one that broke: try it once more alone in a new process, then give it up."""
@@ -251,7 +256,7 @@ class _File:
         from ingestion.parsing import assemble_paper
 
         pages = [self._records[number].data for number in range(1, total + 1)]
-        self._call(self._assembled, assemble_paper, self._facts, self._path.name, parser_name(), pages)
+        self._call(self._assembled, assemble_paper, self._facts, self._path.name, parser_name(), pages, first=True)
 
     def _assembled(self, outcome: Outcome) -> None:
         if outcome.error is not None:
