@@ -46,6 +46,8 @@ _EMBEDDED = {SECTION, CONTEXT}
 _TEXT_KINDS = {"text", "list_item", "code", "title"}
 _SENTENCE = re.compile(r"\S(?:.*?[.!?؟۔](?=\s)|.*$)", re.DOTALL)
 _SENTENCE_END = re.compile(r"(?<=[.!?؟۔])\s+")
+_ARABIC_LETTER = re.compile(r"[\u0600-\u06ff]")
+_LATIN_LETTER = re.compile(r"[A-Za-z]")
 _CONTEXT_CHARACTERS = 600
 _BETWEEN = "\n\n"
 
@@ -266,7 +268,7 @@ def _node(paper: Paper, draft: _Draft, *, order: int, context: str) -> BaseNode:
         SECTION: SECTION_SEPARATOR.join(first.section),
         LABEL: label,
         MENTIONS: sorted({m for element in draft.elements for m in element.mentions}),
-        LANGUAGE: paper.language,
+        LANGUAGE: _language(paper, draft),
         IMAGE: first.image,
         ELEMENTS: [element.id for element in draft.elements],
         CAPTION: first.caption,
@@ -302,3 +304,12 @@ def _places(draft: _Draft) -> list[Place]:
     if first.caption_place:
         places.append(first.caption_place)
     return list(dict.fromkeys(places))
+
+
+def _language(paper: Paper, draft: _Draft) -> str:
+    """The paper's language, or "en" for a part in Latin letters of a paper in Arabic script, and "fa" the other way."""
+    text = " ".join(draft.texts)
+    arabic, latin = len(_ARABIC_LETTER.findall(text)), len(_LATIN_LETTER.findall(text))
+    if arabic > latin:
+        return paper.language if paper.language in ("fa", "ar") else "fa"
+    return "en" if latin and paper.language in ("fa", "ar") else paper.language

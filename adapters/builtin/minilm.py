@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,8 @@ class MiniLMEmbedding(BaseEmbedding):
     """
 
     threads: int = 0
+    dimensions: int = DIM
+    languages: frozenset[str] = frozenset({"en"})
     _loaded_tokenizer: Tokenizer | None = PrivateAttr(default=None)
     _loaded_session: onnxruntime.InferenceSession | None = PrivateAttr(default=None)
 
@@ -111,4 +114,10 @@ def load(name: ModelName) -> MiniLMEmbedding:
     """The text embedding for the name `builtin`."""
     if name.rest or name.adapter:
         raise UnknownName(f"{name} is not known; the builtin text embedding is called builtin.")
+    return shared()
+
+
+@cache
+def shared() -> MiniLMEmbedding:
+    """One embedding for the process: search and the builtin answerer need not load the weights twice."""
     return MiniLMEmbedding()

@@ -7,8 +7,9 @@ from rag_app.store.records import (
     DocumentInfo,
     Filter,
     Scored,
+    SpaceInfo,
     StoredNode,
 )
 from rag_app.store.store import Store
 
-__all__ = ["Active", "Alias", "CommitResult", "DocumentInfo", "Filter", "Scored", "Store", "StoredNode"]
+__all__ = ["Active", "Alias", "CommitResult", "DocumentInfo", "Filter", "Scored", "SpaceInfo", "Store", "StoredNode"]

@@ -40,13 +40,18 @@ def repair(connection: sqlite3.Connection, folder: Path) -> list[str]:
     """
     fulltext.rebuild(connection)
     done = ["The full text index was built anew."]
-    removed = 0
-    for path in orphans(folder, _named_crops(connection), _named_files(connection)):
-        path.unlink()
-        removed += 1
+    removed = remove_orphans(connection, folder)
     if removed:
         done.append(f"{removed} files that no document needs were removed.")
     return done
+
+
+def remove_orphans(connection: sqlite3.Connection, folder: Path) -> int:
+    """Remove the files that nothing needs, under the writer lock; returns how many went."""
+    found = orphans(folder, _named_crops(connection), _named_files(connection))
+    for path in found:
+        path.unlink()
+    return len(found)
 
 
 def orphans(folder: Path, crops: set[str], files: set[str]) -> list[Path]:

@@ -36,7 +36,7 @@ def columns(metadata: str, text: str) -> tuple[str, str, str, str]:
     return (
         searchable(str(found.get("title") or "")),
         searchable(str(found.get("section") or "")),
-        searchable(str(found.get("caption") or "")),
+        searchable(f"{found.get('caption') or ''} {found.get('context') or ''}"),
         searchable(text),
     )
 
@@ -88,3 +88,12 @@ def lexical(connection: sqlite3.Connection, terms: Sequence[str], *, k: int, all
         [match, *values, k],
     )
     return [Scored(row, score) for row, score in found]
+
+
+def document_frequency(connection: sqlite3.Connection, terms: Sequence[str]) -> dict[str, int]:
+    """How many nodes hold each term, 0 for those that none holds; reads the index's term list, not its postings."""
+    found = dict.fromkeys(terms, 0)
+    for term in found:
+        row = connection.execute("SELECT doc FROM search_terms WHERE term = ?", (term,)).fetchone()
+        found[term] = row[0] if row else 0
+    return found

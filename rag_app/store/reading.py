@@ -143,3 +143,8 @@ def neighbours(connection: sqlite3.Connection, row: int, *, before: int, after: 
     earlier = connection.execute(query.format("<", "DESC"), (*found, before)).fetchall()
     later = connection.execute(query.format(">", "ASC"), (*found, after)).fetchall()
     return [row for (row,) in [*reversed(earlier), *later]]
+
+
+def size(connection: sqlite3.Connection) -> int:
+    """How many nodes there are."""
+    return connection.execute("SELECT count(*) FROM nodes").fetchone()[0]

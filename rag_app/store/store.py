@@ -327,3 +327,23 @@ class Store:
         """Build what is derived in SQLite anew and remove files nothing needs; returns what was done."""
         with self.write_lock(), self.database.transaction() as connection:
             return checking.repair(connection, self.folder)
+
+    def size(self) -> int:
+        """How many nodes the library has."""
+        with self.snapshot() as connection:
+            return reading.size(connection)
+
+    def document_frequency(self, terms: Sequence[str]) -> dict[str, int]:
+        """How many nodes hold each of the searchable `terms`; terms that none holds are 0."""
+        with self.snapshot() as connection:
+            return fulltext.document_frequency(connection, terms)
+
+    def count_answers(self) -> int:
+        """How many answers are kept."""
+        with self.snapshot() as connection:
+            return connection.execute("SELECT count(*) FROM answers").fetchone()[0]
+
+    def remove_orphans(self) -> int:
+        """Remove crops and copies that no document needs any more; returns how many files went."""
+        with self.write_lock(), self.snapshot() as connection:
+            return checking.remove_orphans(connection, self.folder)

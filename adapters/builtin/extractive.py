@@ -1,0 +1,172 @@
+"""The builtin answerer: it writes nothing of its own, it finds the words of the papers that answer and quotes them.
+
+Each quotable unit (sentence, table row, formula, caption) is scored against the question; the best are the answer, and
+a logistic model over the best unit's features gives the probability that it answers at all.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from adapters.builtin import minilm, tables
+from adapters.builtin.units import Unit, units
+from adapters.names import ModelName
+from rag_app.errors import UnknownName
+from rag_app.evidence import Draft, Passage, Question, Statement
+from rag_app.searchable import fold
+
+_EMBEDDED_UNITS = 48  # by term score; embedding a sentence costs about 5 ms
+_MOST_STATEMENTS = 3
+_NUMBER_ASKED = re.compile(
+    r"\bhow (many|much|large|big|long|fast|high|often|deep)\b|\b(what|which) (\w+ ){0,3}(number|percentage|percent|"
+    r"value|score|accuracy|rate|size|dimension|temperature|year|fraction|recall|precision|cost|length|width|count|amount)\b"
+    r"|چند|چقدر|درصد|مقدار|تعداد|اندازه"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How much each feature of a unit counts."""
+
+    own: float = 1.0  # share of the question's term weight in the quote itself
+    about: float = 0.45  # the same for what stands around it and is not in the quote
+    cosine: float = 0.8  # similarity of the sentence embeddings, English questions only
+    passage: float = 0.5  # score of the passage it stands in
+    number: float = 0.12  # it holds a number and one is asked for
+    kind: float = 0.25  # it is of the kind the question names
+    label: float = 0.6  # it is the element the question names
+
+
+@dataclass(frozen=True, slots=True)
+class _Scored:
+    unit: Unit
+    score: float
+    own: float
+    about: float
+    cosine: float
+
+
+class ExtractiveAnswerer:
+    """Chooses and orders the sentences, table rows, formulas and captions that answer a question, verbatim."""
+
+    name = "builtin"
+
+    def __init__(self, embedding: minilm.MiniLMEmbedding, *, weights: Weights | None = None) -> None:
+        self._embedding = embedding
+        self._weights = weights or Weights()
+
+    def compose(self, question: Question, passages: Sequence[Passage]) -> Draft:
+        """The best units as statements, best first, and the probability that the first one answers."""
+        ranked = self.rank(question, passages)
+        if not ranked:
+            return Draft((), 0.0)
+        chosen = _chosen(ranked)
+        statements = tuple(_statement(question, scored.unit) for scored in chosen)
+        return Draft(statements, confidence(question, ranked))
+
+    def rank(self, question: Question, passages: Sequence[Passage]) -> list[_Scored]:
+        """Every unit with its score, best first."""
+        candidates = [unit for passage in passages for unit in units(passage)]
+        scored = [self._scored(question, unit, cosine=0.0) for unit in candidates]
+        scored.sort(key=lambda s: -s.score)
+        if question.language == "en" and scored:
+            near, far = scored[:_EMBEDDED_UNITS], scored[_EMBEDDED_UNITS:]
+            asked, *found = self._embedding.embed([question.text, *(_meaning(s.unit) for s in near)])
+            cosines = np.asarray(found) @ asked
+            near = [self._scored(question, s.unit, cosine=float(c)) for s, c in zip(near, cosines, strict=True)]
+            scored = sorted(near, key=lambda s: -s.score) + far
+        return scored
+
+    def _scored(self, question: Question, unit: Unit, *, cosine: float) -> _Scored:
+        w = self._weights
+        total = sum(question.weights.get(term, 1.0) for term in question.terms) or 1.0
+        own = sum(question.weights.get(t, 1.0) for t in question.terms if t in unit.own) / total
+        about = sum(question.weights.get(t, 1.0) for t in question.terms if t in unit.about - unit.own) / total
+        score = w.own * own + w.about * about + w.cosine * cosine + w.passage * unit.passage.score
+        if unit.has_number and _NUMBER_ASKED.search(fold(question.text)):
+            score += w.number
+        if unit.passage.kind in question.kinds:
+            score += w.kind
+        if unit.passage.label and unit.passage.label in question.labels:
+            score += w.label
+        if unit.row is not None and unit.row == _extreme(question, unit.passage):
+            score += w.own
+        return _Scored(unit, score, own, about, cosine)
+
+
+def confidence(question: Question, ranked: Sequence[_Scored]) -> float:
+    """Probability, 0 to 1, that the papers hold the answer."""
+    best = max(ranked[:3], key=lambda s: s.own + s.about)
+    covered = best.own + best.about
+    unknown = sum(1 for term in question.terms if not any(term in s.unit.own | s.unit.about for s in ranked))
+    missing = unknown / max(1, len(question.terms))
+    named = any(s.unit.passage.label in question.labels for s in ranked[:3] if s.unit.passage.label)
+    z = -3.0 + 4.0 * covered + 2.5 * best.cosine - 3.0 * missing + 2.0 * named
+    return 1.0 / (1.0 + math.exp(-z))
+
+
+def load(name: ModelName) -> ExtractiveAnswerer:
+    """The answerer for the name `builtin`."""
+    if name.rest or name.adapter:
+        raise UnknownName(f"{name} is not known; the builtin answerer is called builtin.")
+    return ExtractiveAnswerer(minilm.shared())
+
+
+def _meaning(unit: Unit) -> str:
+    """What is embedded: a row or a formula says little without its caption or the text around it."""
+    if unit.row is not None or unit.passage.kind == "formula":
+        return " ".join(part for part in (unit.passage.caption, unit.passage.context, unit.quote) if part)
+    return unit.quote
+
+
+def _extreme(question: Question, passage: Passage) -> int | None:
+    if not passage.cells:
+        return None
+    columns = tables.asked_columns(question.weights, tables.headings(passage.cells, passage.header_rows))
+    return tables.extreme_row(question.text, passage.cells, passage.header_rows, columns)
+
+
+def _chosen(ranked: Sequence[_Scored]) -> list[_Scored]:
+    """The best unit, then those nearly as good that say something the ones before do not."""
+    chosen = [ranked[0]]
+    for candidate in ranked[1:12]:
+        if len(chosen) == _MOST_STATEMENTS or candidate.score < 0.8 * ranked[0].score:
+            break
+        if all(_overlap(candidate.unit, kept.unit) < 0.6 for kept in chosen):
+            chosen.append(candidate)
+    return chosen
+
+
+def _overlap(one: Unit, other: Unit) -> float:
+    """Jaccard similarity of the terms."""
+    union = one.own | other.own
+    return len(one.own & other.own) / len(union) if union else 1.0
+
+
+def _statement(question: Question, unit: Unit) -> Statement:
+    passage = unit.passage
+    label = _label(passage.label, question.language)
+    if unit.row is not None and passage.cells:
+        names = tables.headings(passage.cells, passage.header_rows)
+        columns = tables.asked_columns(question.weights, names)
+        row = tables.row_text(passage.cells, passage.header_rows, unit.row, columns)
+        return Statement(f"{label}: {row}" if label else row, passage.node_id, unit.quote)
+    if passage.kind == "formula":
+        return Statement(f"{label}: {unit.quote}" if label else unit.quote, passage.node_id, unit.quote)
+    return Statement(unit.quote, passage.node_id, unit.quote)
+
+
+_PERSIAN = {"Table": "جدول", "Figure": "شکل", "Equation": "رابطهٔ", "Section": "بخش"}
+_PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
+
+
+def _label(label: str | None, language: str) -> str:
+    if not label or language != "fa":
+        return label or ""
+    word, _, number = label.partition(" ")
+    return f"{_PERSIAN.get(word, word)} {number.translate(_PERSIAN_DIGITS)}"

@@ -1,0 +1,422 @@
+"""THE FILE TO READ: a library of papers, stop by stop.
+
+    read     read_papers       file -> Paper            ingestion.reading, in worker processes
+    nodes    paper_nodes       Paper -> embedded nodes  ingestion.pipeline, a LlamaIndex IngestionPipeline
+    commit   Store.commit      nodes -> SQLite          rag_app.store, one transaction a paper
+    find     HybridRetriever   question -> hits         rag_app.retrieval
+    answer   PaperQueryEngine  hits -> checked Answer   rag_app.answering, rag_app.citations
+
+A library is one folder: library.sqlite is the truth; spaces/ (FAISS) is derived from it; crops/ and files/ hold
+pictures and the originals; settings.toml is the user's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from adapters.names import Role, load_model, parse_model_name
+from ingestion.elements import Paper
+from ingestion.reading import ReadResult, find_files, forget_cached, parser_name, read_papers, sha256_of
+from rag_app.errors import InputError, RagAppError, SpaceMismatch
+from rag_app.reports import (
+    DocumentReport,
+    IngestReport,
+    LibraryStatus,
+    RepairReport,
+    SearchHit,
+    SearchResult,
+)
+from rag_app.settings import Settings
+from rag_app.store import DocumentInfo, Filter, Store
+
+if TYPE_CHECKING:
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+
+    from rag_app.answering.answer import Answer
+    from rag_app.answering.engine import PaperQueryEngine
+    from rag_app.evidence import Answerer
+    from rag_app.retrieval.passages import Hit
+    from rag_app.retrieval.retriever import HybridRetriever
+    from rag_app.vectors.space import Space
+
+DEFAULT_FOLDER = "rag_library"
+CROPS, FILES, CACHE = "crops", "files", "cache"
+
+
+class Library:
+    """A folder of papers that can be asked. Use `Library.open`; close it, or use it as a context."""
+
+    def __init__(self, path: Path, store: Store, settings: Settings) -> None:
+        self.path = path
+        self.settings = settings
+        self._store = store
+        self._spaces: dict[str, Space] = {}
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        *,
+        settings: Settings | None = None,
+        create: bool = True,
+        read_only: bool = False,
+    ) -> Self:
+        """The library in folder `path`; `$RAG_APP_LIBRARY` or ./rag_library when None.
+
+        Opening costs milliseconds however large it is: indexes and models load at first use. Raises LibraryNotFound
+        when it is missing and not `create`, LibraryDamaged, LibraryTooNew, SettingsError.
+        """
+        folder = Path(path or os.environ.get("RAG_APP_LIBRARY") or DEFAULT_FOLDER)
+        store = Store.open(folder, create=create, read_only=read_only)
+        try:
+            return cls(folder, store, settings or Settings.load(folder))
+        except RagAppError:
+            store.close()
+            raise
+
+    def close(self) -> None:
+        """Close the files. The library cannot be used afterwards."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- papers in and out ------------------------------------------------------------------------------------------
+
+    def ingest(
+        self,
+        paths: str | Path | Iterable[str | Path],
+        *,
+        workers: int | None = None,
+        password: str | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> IngestReport:
+        """Read PDFs, pictures and folders of them in; each paper is searchable as soon as it is committed.
+
+        A file that is there unchanged costs its hash; a changed one replaces its old version in one transaction. What
+        cannot be read is in the report, the rest goes on. It can be interrupted anywhere and called again.
+
+        Args:
+            workers: processes that parse; settings.ingestion.workers when None, one a core when that is 0.
+            password: tried on PDFs that need one.
+            on_progress: called with pages done and pages known so far.
+
+        Raises LibraryBusy, LibraryReadOnly, DiskFull, WeightsMissing before or between papers, never inside one.
+        """
+        started = time.perf_counter()
+        given = [paths] if isinstance(paths, str | Path) else list(paths)
+        with self._store.write_lock():
+            embedding = self._embedding()
+            embedding.get_query_embedding("ready?")  # missing weights are told before any parsing, not after
+            reports: list[DocumentReport] = []
+            fresh: dict[str, list[Path]] = {}
+            for path in find_files(given):
+                self._look_at(path, fresh, reports)
+            reading = read_papers(
+                [same[0] for same in fresh.values()],
+                crops=self.path / CROPS,
+                cache=self.path / CACHE,
+                workers=workers or self.settings.ingestion.workers or None,
+                password=password,
+                on_pages=_summed(on_progress),
+            )
+            twins = {same[0]: same[1:] for same in fresh.values()}
+            with closing(reading):
+                for result in reading:
+                    reports.append(self._take(result, embedding))
+                    if result.paper is not None:
+                        for twin in twins[result.path]:
+                            self._store.add_alias(result.paper.sha256, twin)
+                            reports.append(self._unchanged(result.paper.sha256))
+            self._text_space(embedding).save()
+        return IngestReport(tuple(reports), time.perf_counter() - started)
+
+    def _look_at(self, path: Path, fresh: dict[str, list[Path]], reports: list[DocumentReport]) -> None:
+        """Sort a file into those to read, by content, or report it as unchanged or unreadable."""
+        try:
+            sha256 = sha256_of(path)
+        except InputError as exc:
+            reports.append(DocumentReport(path.name, None, 0, {}, error=str(exc)))
+            return
+        if self._store.has(sha256, parser=parser_name()) and self._kept_file(sha256) is not None:
+            self._store.add_alias(sha256, path)
+            reports.append(self._unchanged(sha256))
+        else:
+            fresh.setdefault(sha256, []).append(path)
+
+    def _unchanged(self, sha256: str) -> DocumentReport:
+        info = self._store.find_document(sha256)
+        return DocumentReport(info.name, sha256, info.pages, info.nodes, info.problems, skipped=True)
+
+    def _take(self, result: ReadResult, embedding: BaseEmbedding) -> DocumentReport:
+        """Embed and commit one paper that was read."""
+        from ingestion.pipeline import build_pipeline, paper_nodes, vectors_of
+
+        if result.paper is None:
+            return DocumentReport(result.path.name, None, 0, {}, error=str(result.error), seconds=result.seconds)
+        paper = result.paper
+        began = time.perf_counter()
+        nodes = paper_nodes(build_pipeline(embedding, languages=_languages(embedding)), paper)
+        try:
+            self._keep_file(result.path, paper)
+        except InputError as exc:
+            return DocumentReport(result.path.name, None, 0, {}, error=str(exc), seconds=result.seconds)
+        space = self._text_space(embedding)
+        seconds = result.seconds + time.perf_counter() - began
+        committed = self._store.commit(
+            paper, nodes, {space.name: vectors_of(nodes, dim=space.dim)}, path=result.path, seconds=seconds
+        )
+        forget_cached(self.path / CACHE, paper.sha256)
+        for replaced in committed.replaced:
+            self._drop_file(replaced)
+        counts = Counter(node.metadata["kind"] for node in nodes)
+        return DocumentReport(
+            committed.name, paper.sha256, len(paper.pages), dict(counts), paper.problems, seconds=seconds
+        )
+
+    def remove(self, document: str) -> int:
+        """Take a document out, by name or id, with its crops and stored copy; returns how many nodes it had.
+
+        Your own file is left alone. Raises UnknownDocument with the nearest names.
+        """
+        info = self._store.find_document(document)
+        with self._store.write_lock():
+            count = self._store.remove(info.document_id)
+            self._store.remove_orphans()
+        return count
+
+    def repair(self) -> RepairReport:
+        """Check everything and make anew what is derived: full text, indexes, leftover files."""
+        with self._store.write_lock():
+            before = self._store.integrity()
+            found = [*before.damage]
+            found += [f"The crop {name} is missing: ingest its paper again." for name in before.missing_crops]
+            found += [f"The stored copy of {name} is missing: ingest it again." for name in before.missing_files]
+            found += [f"{name} is needed by no document." for name in before.orphans]
+            done = self._store.repair()
+            for info in self._store.spaces():
+                self._space(info.name).rebuild()
+                done.append(f"The index of {info.name} was built anew ({info.vectors} vectors).")
+            after = self._store.integrity()
+        return RepairReport(tuple(found), tuple(done), sound=after.sound)
+
+    # --- asking -----------------------------------------------------------------------------------------------------
+
+    def ask(
+        self,
+        question: str,
+        *,
+        k: int = 8,
+        answer: str | None = None,
+        papers: Sequence[str] = (),
+        pages: Sequence[int] = (),
+        kinds: Sequence[str] = (),
+    ) -> Answer:
+        """The answer to one question, with checked citations, or a refusal; it is saved in the library.
+
+        Args:
+            k: passages the answer may rest on.
+            answer: name of the model that answers; settings.models.answer when None.
+            papers: only these documents, by name or id. pages: only these, 1-based. kinds: only these.
+        """
+        return self.as_query_engine(k=k, answer=answer, papers=papers, pages=pages, kinds=kinds).answer(question)
+
+    def search(
+        self,
+        text: str,
+        *,
+        k: int = 10,
+        papers: Sequence[str] = (),
+        pages: Sequence[int] = (),
+        kinds: Sequence[str] = (),
+    ) -> SearchResult:
+        """The `k` best passages, tables, formulas and figures for a text; filters as in `ask`."""
+        started = time.perf_counter()
+        found = self.as_retriever(k=k, papers=papers, pages=pages, kinds=kinds).find(text)
+        seconds = {**found.seconds, "total": time.perf_counter() - started}
+        return SearchResult(text, tuple(_search_hit(hit) for hit in found.hits), seconds)
+
+    def as_retriever(
+        self, *, k: int = 8, papers: Sequence[str] = (), pages: Sequence[int] = (), kinds: Sequence[str] = ()
+    ) -> HybridRetriever:
+        """A LlamaIndex retriever over this library; filters as in `ask`."""
+        from rag_app.retrieval.retriever import HybridRetriever
+
+        embedding = self._embedding()
+        space = self._answering_space(embedding)
+        return HybridRetriever(
+            self._store,
+            space,
+            embedding if space else None,
+            k=k,
+            filter=Filter(
+                documents=tuple(self._store.find_document(paper).document_id for paper in papers),
+                pages=tuple(pages),
+                kinds=tuple(kinds),
+            ),
+            languages=_languages(embedding),
+        )
+
+    def as_query_engine(
+        self,
+        *,
+        k: int = 8,
+        answer: str | None = None,
+        papers: Sequence[str] = (),
+        pages: Sequence[int] = (),
+        kinds: Sequence[str] = (),
+    ) -> PaperQueryEngine:
+        """A LlamaIndex query engine over this library; arguments as in `ask`."""
+        from rag_app.answering.engine import PaperQueryEngine
+
+        answerer: Answerer = self._model("answer", answer or self.settings.models.answer)
+        retriever = self.as_retriever(k=k, papers=papers, pages=pages, kinds=kinds)
+        models = {"answer": answerer.name, "text_embedding": str(self.settings.models.text_embedding)}
+        return PaperQueryEngine(retriever, answerer, models=models, on_answer=self._saved)
+
+    def _saved(self, answer: Answer) -> Answer:
+        from rag_app.answering.engine import with_id
+
+        if self._store.read_only:
+            return answer
+        return with_id(answer, self._store.save_answer(answer.question, answer.to_dict()))
+
+    # --- looking ----------------------------------------------------------------------------------------------------
+
+    def documents(self) -> list[DocumentInfo]:
+        """The documents in the order they came."""
+        return self._store.documents()
+
+    def paper(self, document: str) -> Paper:
+        """A document as parsed, by name or id."""
+        return self._store.paper(document)
+
+    def status(self) -> LibraryStatus:
+        """What the library holds; cheap."""
+        documents = self._store.documents()
+        nodes: Counter[str] = Counter()
+        for document in documents:
+            nodes.update(document.nodes)
+        return LibraryStatus(
+            path=str(self.path),
+            documents=tuple(documents),
+            pages=sum(document.pages for document in documents),
+            nodes=dict(nodes),
+            spaces=tuple(self._store.spaces()),
+            size_bytes=sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()),
+            answers=self._store.count_answers(),
+            read_only=self._store.read_only,
+        )
+
+    # --- parts ------------------------------------------------------------------------------------------------------
+
+    def _model(self, role: Role, name: str) -> Any:  # Any: each role has its own class
+        return load_model(role, parse_model_name(name))
+
+    def _embedding(self) -> BaseEmbedding:
+        return self._model("text_embedding", self.settings.models.text_embedding)
+
+    def _text_space(self, embedding: BaseEmbedding) -> Space:
+        """The space this embedding fills."""
+        dim = getattr(embedding, "dimensions", None) or len(embedding.get_query_embedding("dimension"))
+        return self._space(f"text:{embedding.model_name}:{dim}")
+
+    def _answering_space(self, embedding: BaseEmbedding) -> Space | None:
+        """The space that answers now; None in a library without vectors."""
+        active = self._store.active_space("text")
+        if active is None:
+            return None
+        if active.split(":", 1)[1].rsplit(":", 1)[0] != embedding.model_name:
+            raise SpaceMismatch(
+                f"This library answers from {active}, but settings ask for {self.settings.models.text_embedding}. "
+                f"Set models.text_embedding back in {self.path / 'settings.toml'}."
+            )
+        return self._space(active)
+
+    def _space(self, name: str) -> Space:
+        from rag_app.vectors.space import Space
+
+        if name not in self._spaces:
+            self._spaces[name] = Space(self._store, name)
+        return self._spaces[name]
+
+    def _kept_file(self, sha256: str) -> Path | None:
+        return next((self.path / FILES).glob(f"{sha256}.*"), None)
+
+    def _keep_file(self, path: Path, paper: Paper) -> None:
+        """Copy the original in, so that a cited page can always be shown. InputError when it is not what was read."""
+        if self._kept_file(paper.sha256) is not None:
+            return
+        folder = self.path / FILES
+        folder.mkdir(exist_ok=True)
+        target = folder / f"{paper.sha256}{path.suffix.lower()}"
+        partial = target.with_suffix(".tmp")
+        digest = hashlib.sha256()
+        try:
+            with path.open("rb") as source, partial.open("wb") as copy:
+                while piece := source.read(1 << 20):
+                    digest.update(piece)
+                    copy.write(piece)
+                copy.flush()
+                os.fsync(copy.fileno())
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        if digest.hexdigest() != paper.sha256:
+            partial.unlink()
+            raise InputError(f"{path.name} changed while it was read: run the command again.")
+        partial.replace(target)
+
+    def _drop_file(self, sha256: str) -> None:
+        kept = self._kept_file(sha256)
+        if kept is not None:
+            kept.unlink()
+
+
+def _languages(embedding: BaseEmbedding) -> frozenset[str] | None:
+    """Languages the embedding was trained on, None for all of them."""
+    return getattr(embedding, "languages", None)
+
+
+def _summed(on_progress: Callable[[int, int], None] | None) -> Callable[[Path, int, int], None] | None:
+    """Progress over all files from the progress of each."""
+    if on_progress is None:
+        return None
+    pages: dict[Path, tuple[int, int]] = {}
+
+    def heard(path: Path, done: int, total: int) -> None:
+        pages[path] = (done, total)
+        on_progress(sum(d for d, _ in pages.values()), sum(t for _, t in pages.values()))
+
+    return heard
+
+
+def _search_hit(hit: Hit) -> SearchHit:
+    passage = hit.passage()
+    return SearchHit(
+        node_id=passage.node_id,
+        document=passage.document,
+        document_id=passage.document_id,
+        title=passage.title,
+        page=passage.page,
+        bbox=passage.bbox,
+        kind=passage.kind,
+        label=passage.label,
+        section=passage.section,
+        score=round(hit.score, 6),
+        found_by=hit.found_by,
+        text=passage.text,
+        image=passage.image,
+        pages=tuple(sorted({page for page, _ in passage.places})),
+        parts=hit.parts,
+    )

@@ -1,0 +1,102 @@
+"""What the library tells of its work: records with `to_dict()` for `--json`."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any
+
+from ingestion.elements import Problem
+from rag_app.evidence import BBox
+from rag_app.store import DocumentInfo, SpaceInfo
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentReport:
+    """One file of an ingestion. document is its name in the library; id its sha256; nodes counts by kind.
+
+    skipped  it was there already, unchanged
+    error    why nothing of it could be read, in one sentence; problems are about parts
+    """
+
+    document: str
+    id: str | None
+    pages: int
+    nodes: dict[str, int]
+    problems: tuple[Problem, ...] = ()
+    skipped: bool = False
+    error: str | None = None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What an ingestion did, file by file in the order they were finished."""
+
+    documents: tuple[DocumentReport, ...]
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SearchHit:
+    """One found passage. image is the crop's file name inside the library's crops folder."""
+
+    node_id: str
+    document: str
+    document_id: str
+    title: str
+    page: int
+    bbox: BBox
+    kind: str
+    label: str | None
+    section: str
+    score: float
+    found_by: tuple[str, ...]
+    text: str
+    image: str | None
+    pages: tuple[int, ...]
+    parts: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """Hits best first; seconds by stage."""
+
+    query: str
+    hits: tuple[SearchHit, ...]
+    seconds: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryStatus:
+    """What a library holds. size_bytes counts every file in its folder; nodes counts by kind."""
+
+    path: str
+    documents: tuple[DocumentInfo, ...]
+    pages: int
+    nodes: dict[str, int]
+    spaces: tuple[SpaceInfo, ...]
+    size_bytes: int
+    answers: int
+    read_only: bool
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What was wrong and what was done, one sentence each; sound says whether nothing is wrong any more."""
+
+    found: tuple[str, ...]
+    done: tuple[str, ...]
+    sound: bool
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        return dataclasses.asdict(self)

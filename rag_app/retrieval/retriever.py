@@ -1,0 +1,195 @@
+"""HybridRetriever: lexical and dense search, what the question names, what good passages refer to; then ranked."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from llama_index.core.base.base_retriever import BaseRetriever
+from llama_index.core.base.embeddings.base import BaseEmbedding
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.schema import NodeWithScore, QueryBundle
+
+from ingestion import chunking as keys
+from rag_app.evidence import Passage, Question
+from rag_app.retrieval.diversity import diversified
+from rag_app.retrieval.passages import Found, Hit
+from rag_app.retrieval.question import understand
+from rag_app.retrieval.scoring import Candidate, Weights, score
+from rag_app.searchable import query_terms, terms
+from rag_app.store import Filter, Scored, Store, StoredNode
+from rag_app.vectors.space import Space
+
+CANDIDATES = 60  # asked of each half
+_MENTIONING = 8  # so many of the best candidates may lead to the elements they mention
+_WITH_NEIGHBOURS = 3  # so many of the best hits bring the passages before and after them
+_NEIGHBOUR_SHARE = 0.6  # of the hit's score
+
+
+class HybridRetriever(BaseRetriever):
+    """Finds passages of every kind for a question in English or Persian.
+
+    k: hits returned. filter: which nodes may be found; bibliography entries only when its kinds name "reference".
+    space and embedding may be None for a library without vectors: the lexical half then works alone. languages: those
+    the embedding knows, None for all; a question in another is searched by its words.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        space: Space | None,
+        embedding: BaseEmbedding | None,
+        *,
+        k: int = 8,
+        filter: Filter | None = None,
+        weights: Weights | None = None,
+        languages: frozenset[str] | None = None,
+        callback_manager: CallbackManager | None = None,
+    ) -> None:
+        super().__init__(callback_manager=callback_manager)
+        self._store = store
+        self._space = space
+        self._embedding = embedding
+        self.k = k
+        self._asked = filter or Filter()
+        self._weights = weights or Weights()
+        self._languages = languages
+
+    def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        return [hit.with_score() for hit in self.find(query_bundle.query_str).hits]
+
+    def find(self, text: str, *, k: int | None = None) -> Found:
+        """The `k` best hits for a question, with their scores' parts, what was dropped, and seconds by stage."""
+        k = k or self.k
+        clock = _Clock()
+        with self._store.snapshot():
+            allowed = _evidence_only(self._asked)
+            size = self._store.size()
+            wanted = query_terms(text)
+            question = understand(text, nodes=size, document_frequency=self._store.document_frequency(wanted))
+            lexical = self._store.lexical(wanted, k=max(CANDIDATES, 2 * k), allowed=allowed)
+            clock.lap("lexical")
+            dense = self._dense(question, k=max(CANDIDATES, 2 * k))
+            clock.lap("dense")
+            pool = _Pool()
+            pool.add("lexical", lexical)
+            pool.add("dense", dense)
+            pool.add("label", [Scored(row, 0.0) for row in self._store.labelled(question.labels, allowed)])
+            scored = self._scored(question, pool)
+            self._add_mentioned(question, pool, scored, allowed)
+            scored = self._scored(question, pool)
+            clock.lap("score")
+        hits, dropped = _diversified(scored, k)
+        clock.lap("diversify")
+        return Found(question, tuple(hits), tuple(dropped), clock.seconds, size)
+
+    def with_neighbours(self, found: Found) -> list[Passage]:
+        """The hits as passages, then the text passages just before and after the best of them."""
+        passages = [hit.passage() for hit in found.hits]
+        known = {hit.stored.row for hit in found.hits}
+        around: dict[int, float] = {}
+        with self._store.snapshot():
+            for hit in found.hits[:_WITH_NEIGHBOURS]:
+                for row in self._store.neighbours(hit.stored.row):
+                    if row not in known:
+                        around[row] = max(around.get(row, 0.0), _NEIGHBOUR_SHARE * hit.score)
+            allowed_kinds = self._asked.kinds
+            for stored in self._store.nodes(list(around)):
+                if stored.kind in (allowed_kinds or keys.NODE_KINDS) and stored.kind != "reference":
+                    passages.append(Hit(stored, around[stored.row], ("neighbour",)).passage())
+        return passages
+
+    def _dense(self, question: Question, *, k: int) -> list[Scored]:
+        """Nearest passages by embedding; none in a language the model does not know."""
+        if self._space is None or self._embedding is None:
+            return []
+        if self._languages is not None and question.language not in self._languages:
+            return []
+        vector = np.asarray(self._embedding.get_query_embedding(question.text), dtype=np.float32)
+        # Bibliography entries have no vector, so only a filter that was asked for has to be looked up.
+        rows = self._store.row_ids(self._asked) if self._asked else None
+        return self._space.search(vector, k=k, rows=rows)
+
+    def _scored(self, question: Question, pool: _Pool) -> list[Hit]:
+        stored = self._store.nodes(list(pool.found_by))
+        candidates = [_candidate(node, pool) for node in stored]
+        hits = [
+            Hit(node, total, tuple(pool.found_by[node.row]), parts)
+            for node, (total, parts) in zip(stored, score(question, candidates, self._weights), strict=True)
+        ]
+        return sorted(hits, key=lambda hit: (-hit.score, hit.stored.row))
+
+    def _add_mentioned(self, question: Question, pool: _Pool, scored: Sequence[Hit], allowed: Filter) -> None:
+        """Elements that the best candidates refer the reader to ("see Table 3"), in their own document."""
+        for hit in scored[:_MENTIONING]:
+            labels = hit.stored.metadata[keys.MENTIONS]
+            if labels and allowed_document(self._asked, hit.stored.document_id):
+                inside = dataclasses.replace(allowed, documents=(hit.stored.document_id,))
+                pool.add("mention", [Scored(row, 0.0) for row in self._store.labelled(labels, inside)])
+
+
+def allowed_document(filter: Filter, document_id: str) -> bool:
+    """Whether the filter lets this document answer."""
+    return not filter.documents or document_id in filter.documents
+
+
+class _Pool:
+    """Rows found so far, by whom, and their raw scores."""
+
+    def __init__(self) -> None:
+        self.found_by: dict[int, list[str]] = {}
+        self.bm25: dict[int, float] = {}
+        self.cosine: dict[int, float] = {}
+
+    def add(self, half: str, found: Iterable[Scored]) -> None:
+        raw: Mapping[str, dict[int, float]] = {"lexical": self.bm25, "dense": self.cosine}
+        for row, value in found:
+            halves = self.found_by.setdefault(row, [])
+            if half not in halves:
+                halves.append(half)
+            if half in raw:
+                raw[half][row] = value
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.seconds[stage] = now - self._last
+        self._last = now
+
+
+def _evidence_only(asked: Filter) -> Filter:
+    """Bibliography entries are found only when they are asked for by kind."""
+    if "reference" in asked.kinds or "reference" in asked.exclude_kinds:
+        return asked
+    return dataclasses.replace(asked, exclude_kinds=(*asked.exclude_kinds, "reference"))
+
+
+def _candidate(node: StoredNode, pool: _Pool) -> Candidate:
+    m = node.metadata
+    return Candidate(
+        text=node.text,
+        around=" ".join((m[keys.SECTION], m[keys.CAPTION] or "", m[keys.CONTEXT])),
+        title=m[keys.TITLE],
+        kind=node.kind,
+        label=node.label,
+        document_id=node.document_id,
+        bm25=pool.bm25.get(node.row, 0.0),
+        cosine=pool.cosine.get(node.row, 0.0),
+        mentioned_by_best="mention" in pool.found_by[node.row],
+    )
+
+
+def _diversified(scored: Sequence[Hit], k: int) -> tuple[list[Hit], list[Hit]]:
+    """The k hits kept, and those a higher place was denied because they repeat one that was chosen."""
+    near = list(scored[: 3 * k])
+    bags = [frozenset(terms(hit.stored.text)) for hit in near]
+    chosen = diversified([hit.score for hit in near], bags, k=k)
+    kept = set(chosen)
+    return [near[i] for i in chosen], [hit for i, hit in enumerate(near[:k]) if i not in kept]
