@@ -158,16 +158,27 @@ def check_disk(library: Path) -> Check:
 
 def check_library(library: Path) -> Check:
     """Whether the library opens and its parts agree."""
-    from rag_app.library import Library
+    from rag_app.store import Store
 
     try:
-        with Library.open(library, create=False) as opened:
-            report = opened.check()
+        with Store.open(library, create=False, read_only=True) as store:
+            found = store.integrity()
+            papers = len(store.documents())
     except LibraryNotFound:
         return Check("library", "note", f"none at {library} yet", "rag-app ingest PAPERS")
     except RagAppError as exc:
-        return Check("library", "broken", str(exc), "rag-app repair")
-    return Check("library", "ok", f"{report}")
+        return Check("library", "broken", str(exc), f"rag-app repair --library {library}")
+    if found.sound:
+        return Check("library", "ok", f"{papers} papers in {library}, whole")
+    counts = {
+        "damaged": found.damage,
+        "crops missing": found.missing_crops,
+        "originals missing": found.missing_files,
+        "files that nothing needs": found.orphans,
+    }
+    message = "; ".join(f"{what}: {len(names)} ({names[0]})" for what, names in counts.items() if names)
+    state: State = "broken" if found.damage or found.missing_crops or found.missing_files else "note"
+    return Check("library", state, message, f"rag-app repair --library {library}")
 
 
 def check_ollama() -> Check:

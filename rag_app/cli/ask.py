@@ -18,7 +18,9 @@ from rag_app.cli.options import evidence_kinds, filter_options
 )
 @click.argument("question")
 @filter_options
-@click.option("-k", "k", type=click.IntRange(1, 100), default=8, show_default=True, help="Passages to answer from.")
+@click.option(
+    "-k", "k", metavar="N", type=click.IntRange(1, 100), default=8, show_default=True, help="Passages to answer from."
+)
 @click.option("--answer", "model", metavar="NAME", help="The model that answers. [default: models.answer in settings]")
 @click.option(
     "--html",
@@ -55,7 +57,7 @@ def ask(
         if html is not None:
             from rag_app.render.page import write_page
 
-            write_page(answer, html, library=call.library)
+            write_page(answer, html, library=library)
         screen = Screen.detect(library.settings.terminal.right_to_left)
     text = answer_text(answer, screen, library=call.library)
     return Shown(answer.to_dict(), f"{text}\n\nPage: {html}" if html else text)

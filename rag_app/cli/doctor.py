@@ -14,7 +14,8 @@ _COLOURS = {"ok": "green", "note": "blue", "missing": "yellow", "broken": "red"}
 def doctor(call: Call) -> Shown:
     """Check the installation and the library.
 
-    What is missing or broken comes with the command that mends it. Exit code 1 when something is broken; what is only missing and optional is a note.
+    What is missing or broken comes with the command that mends it. Exit code 1 when something is broken; what is
+    missing is optional.
     """
     from rag_app.doctor import diagnose
 

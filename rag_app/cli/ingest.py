@@ -9,9 +9,10 @@ import click
 
 from rag_app.cli.frame import Call, Shown, command, pass_call
 from rag_app.errors import UsageError
+from rag_app.render.listing import counts, many
 
 if TYPE_CHECKING:
-    from rag_app.library import DocumentReport, IngestReport
+    from rag_app.reports import DocumentReport, IngestReport
 
 
 @command(
@@ -57,7 +58,7 @@ def _summary(report: IngestReport, library: Path) -> str:
     pages = sum(d.pages for d in read)
     skipped = sum(d.skipped for d in report.documents)
     failed = sum(bool(d.error) for d in report.documents)
-    counts = [f"{len(read)} read ({pages} pages)"]
+    counts = [f"{len(read)} read ({many(pages, 'page')})"]
     counts += [f"{skipped} unchanged"] if skipped else []
     counts += [f"{failed} failed"] if failed else []
     if not report.documents:
@@ -70,8 +71,8 @@ def _document_line(document: DocumentReport) -> str:
         return f"{click.style('failed', fg='red')}     {document.document}: {document.error}"
     if document.skipped:
         return f"{click.style('unchanged', dim=True)}  {document.document}"
-    kinds = ", ".join(f"{count} {kind}" for kind, count in document.nodes.items() if count)
-    line = f"{click.style('read', fg='green')}       {document.document}: {document.pages} pages; {kinds}"
+    found = f"{many(document.pages, 'page')}; {counts(document.nodes)}"
+    line = f"{click.style('read', fg='green')}       {document.document}: {found}"
     problems = [
         f"             page {p.page}: {p.message}" if p.page else f"             {p.message}" for p in document.problems
     ]

@@ -54,4 +54,4 @@ def repair(call: Call) -> Shown:
     call.interrupted = "Interrupted; the library is as it was. Run again: rag-app repair"
     with Library.open(call.library, create=False) as library:
         report = library.repair()
-    return Shown(report.to_dict(), repair_text(report))
+    return Shown(report.to_dict(), repair_text(report), exit_code=0 if report.sound else 1)

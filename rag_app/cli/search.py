@@ -17,7 +17,9 @@ from rag_app.errors import UsageError
     "--image", type=click.Path(path_type=Path), metavar="FILE", help="Search by a picture (not in this version)."
 )
 @filter_options
-@click.option("-k", "k", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many passages.")
+@click.option(
+    "-k", "k", metavar="N", type=click.IntRange(1, 1000), default=10, show_default=True, help="How many passages."
+)
 @pass_call
 def search(
     call: Call,

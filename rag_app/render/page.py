@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 from markdown_it import MarkdownIt
@@ -30,12 +30,13 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from markdown_it.utils import EnvType, OptionsDict
 
+    from ingestion.elements import PageSize, Paper
     from rag_app.answering.answer import Answer
     from rag_app.citations import Citation
     from rag_app.evidence import BBox
 
 PAGE_DPI = 130  # sharp enough to read on a laptop's screen at full width
-_POINTS_PER_INCH = 72
+_AIR = 2.0  # points around a cited box
 _WEBP_QUALITY = 82
 _NUMBER = re.compile(r"( ?)\[(\d+)\]")
 
@@ -56,20 +57,27 @@ class Box:
 class CitedPage:
     """One page of one paper with the boxes cited on it.
 
-    image is a data URI, None where the paper is encrypted; width and height in pixels.
+    image is a data URI, None where the paper is encrypted; size in points.
     """
 
     anchor: str
     document: str
     page: int
     image: str | None
-    width: int
-    height: int
+    size: PageSize
     boxes: tuple[Box, ...]
 
 
-def write_page(answer: Answer, path: Path, *, library: Path) -> None:
-    """Write the page for `answer` to `path`, replacing it whole. `library` holds the stored papers and the crops.
+class Shelf(Protocol):
+    """What a page needs of a library: its folder with the stored papers and crops, and the papers' page sizes."""
+
+    path: Path
+
+    def paper(self, document: str) -> Paper: ...
+
+
+def write_page(answer: Answer, path: Path, *, library: Shelf) -> None:
+    """Write the page for `answer` to `path`, replacing it whole.
 
     Raises LibraryDamaged when a cited paper's stored copy or crop is gone, OSError when `path` cannot be written.
     """
@@ -84,7 +92,7 @@ def write_page(answer: Answer, path: Path, *, library: Path) -> None:
     scratch.replace(path)
 
 
-def render_page(answer: Answer, *, library: Path) -> str:
+def render_page(answer: Answer, *, library: Shelf) -> str:
     """The page as text; see `write_page`."""
     environment = Environment(
         loader=PackageLoader("rag_app.render"),
@@ -135,7 +143,7 @@ def answer_html(markdown: str, *, shown: Mapping[int, str]) -> Markup:
     return Markup(re.sub(r"<(p|li|td|th|table)>", r'<\1 dir="auto">', html))  # markdown-it escaped the rest
 
 
-def cited_pages(citations: Sequence[Citation], *, library: Path) -> list[CitedPage]:
+def cited_pages(citations: Sequence[Citation], *, library: Shelf) -> list[CitedPage]:
     """Every cited page once, in order of first citation, rendered, with the boxes of all citations on it."""
     places: dict[tuple[str, int], list[tuple[Citation, BBox]]] = {}
     for citation in citations:
@@ -144,49 +152,54 @@ def cited_pages(citations: Sequence[Citation], *, library: Path) -> list[CitedPa
     pages = []
     numbered: set[int] = set()
     for (document_id, page), found in places.items():
-        image, (width, height) = _page_image(library, document_id, page)
+        size = library.paper(document_id).pages[page - 1]
         boxes = []
         for citation, bbox in found:
-            boxes.append(_box(citation.n, bbox, width, height, first=citation.n not in numbered))
+            boxes.append(_box(citation.n, bbox, size, first=citation.n not in numbered))
             numbered.add(citation.n)
-        pages.append(CitedPage(f"p{len(pages) + 1}", found[0][0].document, page, image, width, height, tuple(boxes)))
+        image = _page_image(library, document_id, page)
+        pages.append(CitedPage(f"p{len(pages) + 1}", found[0][0].document, page, image, size, tuple(boxes)))
     return pages
 
 
-def _box(n: int, bbox: BBox, width: int, height: int, *, first: bool) -> Box:
-    """`bbox` in points on a page image of `width` x `height` pixels, with a little air, kept on the page."""
-    air = 2.0
-    across, down = 100 * PAGE_DPI / _POINTS_PER_INCH / width, 100 * PAGE_DPI / _POINTS_PER_INCH / height
-    left, top = max((bbox[0] - air) * across, 0), max((bbox[1] - air) * down, 0)
-    right, bottom = min((bbox[2] + air) * across, 100), min((bbox[3] + air) * down, 100)
-    return Box(n, first, round(left, 3), round(top, 3), round(max(right - left, 0), 3), round(max(bottom - top, 0), 3))
+def _box(n: int, bbox: BBox, size: PageSize, *, first: bool) -> Box:
+    """`bbox` with a little air, kept on the page."""
+    left, top = max(bbox[0] - _AIR, 0), max(bbox[1] - _AIR, 0)
+    right, bottom = min(bbox[2] + _AIR, size.width), min(bbox[3] + _AIR, size.height)
+    return Box(
+        n=n,
+        first=first,
+        left=round(100 * left / size.width, 3),
+        top=round(100 * top / size.height, 3),
+        width=round(100 * max(right - left, 0) / size.width, 3),
+        height=round(100 * max(bottom - top, 0) / size.height, 3),
+    )
 
 
-def _page_image(library: Path, document_id: str, page: int) -> tuple[str | None, tuple[int, int]]:
-    """The page as a data URI and its size in pixels; None and A4 where only a password would show it."""
+def _page_image(library: Shelf, document_id: str, page: int) -> str | None:
+    """The page as a data URI; None where only a password would show it."""
     from ingestion.pdf import render_page as render
 
-    stored = next((library / "files").glob(f"{document_id}.*"), None)
+    files = library.path / "files"
+    stored = next(files.glob(f"{document_id}.*"), None)
     if stored is None:
-        raise LibraryDamaged(
-            f"The stored copy of {document_id[:16]} is gone from {library / 'files'}. Run: rag-app repair"
-        )
+        raise LibraryDamaged(f"The stored copy of {document_id[:16]} is gone from {files}. Ingest that paper again.")
     try:
         png = render(stored, page, dpi=PAGE_DPI)
     except EncryptedPdf:
-        return None, (1075, 1520)
+        return None
     with Image.open(io.BytesIO(png)) as image:
         webp = io.BytesIO()
         image.convert("RGB").save(webp, "WEBP", quality=_WEBP_QUALITY, method=4)
-        return _data_uri(webp.getvalue(), "image/webp"), image.size
+    return _data_uri(webp.getvalue(), "image/webp")
 
 
-def _crop(library: Path, name: str) -> bytes:
-    path = library / "crops" / name
+def _crop(library: Shelf, name: str) -> bytes:
+    path = library.path / "crops" / name
     try:
         return path.read_bytes()
     except FileNotFoundError as exc:
-        raise LibraryDamaged(f"The crop {path} is gone. Run: rag-app repair") from exc
+        raise LibraryDamaged(f"The crop {path} is gone. Ingest that paper again.") from exc
 
 
 def _data_uri(content: bytes, media_type: str = "image/png") -> str:

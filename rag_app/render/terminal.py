@@ -21,7 +21,7 @@ from rag_app.settings import RightToLeft
 if TYPE_CHECKING:
     from rag_app.answering.answer import Answer
     from rag_app.citations import Citation
-    from rag_app.library import SearchResult
+    from rag_app.reports import SearchResult
 
 _MAX_WIDTH = 100  # columns: longer lines are tiring to read
 _QUOTE_LIMIT = 400  # characters of a quote shown; the whole one is in --json and --html
