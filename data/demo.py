@@ -1,0 +1,81 @@
+"""The demo: read the sample papers, ask four questions, check the answers, keep what was shown.
+
+    python data/demo.py [--out FOLDER]
+
+Writes demo_output/: the library, an HTML page for each question, and the crops of the figures, tables and formulas that
+were cited. Also an example of the Python API. Exit code 1 when an answer is not the known one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import shutil
+import sys
+import time
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from rag_app import Answer, Library
+from rag_app.cli.progress import PageProgress
+from rag_app.render.page import write_page
+from rag_app.render.terminal import Screen, answer_text
+
+HERE = Path(__file__).resolve().parent
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=HERE.parent / "demo_output", help="default: demo_output")
+    out: Path = parser.parse_args().out
+    lines = (HERE / "questions" / "demo.jsonl").read_text(encoding="utf-8").splitlines()
+    questions = [json.loads(line) for line in lines if line.strip()]
+    started = time.perf_counter()
+    right = 0
+    with Library.open(out / "library") as library:
+        with PageProgress() as progress:
+            report = library.ingest(HERE / "papers", on_progress=progress)
+        for document in report.documents:
+            print(f"{document.document}: {document.pages} pages{', unchanged' if document.skipped else ''}")
+        screen = Screen.detect(library.settings.terminal.right_to_left)
+        for number, question in enumerate(questions, start=1):
+            answer = library.ask(question["question"])
+            good = is_right(answer, question)
+            right += good
+            print(f"\n{'─' * screen.width}\nQuestion {number}. {question['question']}\n")
+            print(answer_text(answer, screen, library=library.path))
+            page = out / f"{number}-{question['kind']}.html"
+            write_page(answer, page, library=library)
+            for citation in answer.citations:
+                if citation.image:
+                    kept = out / f"{number}-{citation.kind}-{citation.n}.png"
+                    shutil.copyfile(library.path / "crops" / citation.image, kept)
+                    print(f"    saved: {kept}")
+            print(f"\nPage: {page}\n{'As known.' if good else 'NOT the known answer: ' + str(question['answers'])}")
+    print(
+        f"\n{'─' * screen.width}\n{right} of {len(questions)} answers are right ({time.perf_counter() - started:.0f} s)"
+    )
+    return 0 if right == len(questions) else 1
+
+
+def is_right(answer: Answer, gold: dict[str, Any]) -> bool:  # Any: JSON
+    """Whether the known page is cited, the known element too, and, for text and tables, a known string is said."""
+    cited = [c for c in answer.citations if c.document == gold["document"] and c.page in gold["pages"]]
+    if gold["label"] is not None and gold["label"] not in [citation.label for citation in cited]:
+        return False
+    if gold["kind"] in ("formula", "figure"):
+        return bool(cited)
+    said = plain(answer.answer)
+    return bool(cited) and any(plain(text) in said for text in gold["answers"])
+
+
+def plain(text: str) -> str:
+    """Letters and digits only, one case, one form: what two ways to print the same answer share."""
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    return re.sub(r"[^\w.]+", "", folded)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
