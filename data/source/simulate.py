@@ -1,7 +1,7 @@
 """The toy experiment of the sample paper: a linear dual encoder trained with the symmetric InfoNCE loss, in numpy.
 
 It runs in about a minute and writes simulation.json, which the paper's tables, charts and sentences read. Floating
-point differs a little between machines, so the file is kept under version control and the build never runs this by itself.
+point differs a little between machines, so the file is kept under version control and the build never runs this.
 
     python data/source/simulate.py
 """

@@ -1,4 +1,4 @@
-"""What a perfect reader would get out of a sample paper: from the records of the PDF, with places from typst's marks."""
+"""What a perfect reader would get out of a sample paper: from the PDF's own records, with places from typst's marks."""
 
 from __future__ import annotations
 
