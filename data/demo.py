@@ -18,6 +18,8 @@ import unicodedata
 from pathlib import Path
 from typing import Any
 
+import click
+
 from rag_app import Answer, Library
 from rag_app.cli.progress import PageProgress
 from rag_app.render.page import write_page
@@ -28,7 +30,7 @@ HERE = Path(__file__).resolve().parent
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--out", type=Path, default=HERE.parent / "demo_output", help="default: demo_output")
+    parser.add_argument("--out", type=Path, default=Path("demo_output"), help="default: demo_output")
     out: Path = parser.parse_args().out
     lines = (HERE / "questions" / "demo.jsonl").read_text(encoding="utf-8").splitlines()
     questions = [json.loads(line) for line in lines if line.strip()]
@@ -38,23 +40,24 @@ def main() -> int:
         with PageProgress() as progress:
             report = library.ingest(HERE / "papers", on_progress=progress)
         for document in report.documents:
-            print(f"{document.document}: {document.pages} pages{', unchanged' if document.skipped else ''}")
+            click.echo(f"{document.document}: {document.pages} pages{', unchanged' if document.skipped else ''}")
         screen = Screen.detect(library.settings.terminal.right_to_left)
         for number, question in enumerate(questions, start=1):
             answer = library.ask(question["question"])
             good = is_right(answer, question)
             right += good
-            print(f"\n{'─' * screen.width}\nQuestion {number}. {question['question']}\n")
-            print(answer_text(answer, screen, library=library.path))
+            click.echo(f"\n{'─' * screen.width}\nQuestion {number}. {question['question']}\n")
+            click.echo(answer_text(answer, screen, library=library.path))
             page = out / f"{number}-{question['kind']}.html"
             write_page(answer, page, library=library)
             for citation in answer.citations:
                 if citation.image:
                     kept = out / f"{number}-{citation.kind}-{citation.n}.png"
                     shutil.copyfile(library.path / "crops" / citation.image, kept)
-                    print(f"    saved: {kept}")
-            print(f"\nPage: {page}\n{'As known.' if good else 'NOT the known answer: ' + str(question['answers'])}")
-    print(
+                    click.echo(f"    saved: {kept}")
+            verdict = "As known." if good else f"NOT the known answer: {'; '.join(question['answers'])}"
+            click.echo(f"\nPage: {page}\n{verdict}")
+    click.echo(
         f"\n{'─' * screen.width}\n{right} of {len(questions)} answers are right ({time.perf_counter() - started:.0f} s)"
     )
     return 0 if right == len(questions) else 1

@@ -8,6 +8,7 @@ import click
 
 from rag_app.cli.frame import Call, Shown, command, pass_call
 from rag_app.cli.options import evidence_kinds, filter_options
+from rag_app.errors import UsageError
 
 
 @command(
@@ -46,6 +47,8 @@ def ask(
     Each [n] in the answer leads to a citation: document, page, box, the words quoted, and the crop of a figure, table
     or formula. Where the papers do not hold the answer, that is said instead.
     """
+    if not question.strip():
+        raise UsageError("The question is empty; ask, for example: rag-app ask 'Which data was used?'")
     from rag_app.library import Library
     from rag_app.render.terminal import Screen, answer_text
 

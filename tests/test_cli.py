@@ -1,0 +1,306 @@
+"""The command contract: stdout and stderr, JSON shapes, exit codes, one sentence for each error."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+
+from rag_app.cli import main
+from rag_app.cli.frame import Shown, command
+from rag_app.errors import LibraryBusy
+from tests.conftest import SAMPLE_PAPERS
+
+PROGRAM = Path(sys.executable).with_name("rag-app")
+Result = subprocess.CompletedProcess[str]
+
+
+def rag_app(*words: str | Path, cwd: Path | None = None, **environ: str) -> Result:
+    """One command line in a process of its own."""
+    return subprocess.run(
+        [PROGRAM, *words],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+        check=False,
+        cwd=cwd,
+        env={**os.environ, "COLUMNS": "80", **environ},
+    )
+
+
+def document(result: Result) -> Any:  # Any: JSON
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+
+def test_ask_json_holds_what_scripts_rely_on(sample_library: Path) -> None:
+    answer = document(rag_app("ask", "What does Figure 1 show?", "--json", "--library", sample_library))
+    assert {"question", "answer", "refused", "citations", "evidence", "models", "seconds"} <= set(answer)
+    assert answer["question"] == "What does Figure 1 show?"
+    assert answer["refused"] is False
+    for citation in answer["citations"]:
+        assert {"n", "document", "title", "page", "bbox", "kind", "quote", "node_id", "image"} <= set(citation)
+        assert f"[{citation['n']}]" in answer["answer"]
+        assert len(citation["bbox"]) == 4
+    for evidence in answer["evidence"]:
+        assert {"node_id", "document", "page", "kind", "score", "found_by", "text"} <= set(evidence)
+    figure = next(c for c in answer["citations"] if c["label"] == "Figure 1")
+    assert (sample_library / "crops" / figure["image"]).is_file()
+    assert set(answer["models"]) >= {"answer"}
+    assert all(seconds >= 0 for seconds in answer["seconds"].values())
+
+
+def test_ask_shows_answer_place_and_crop(sample_library: Path) -> None:
+    result = rag_app("ask", "What does Figure 1 show?", "--library", sample_library)
+    assert result.returncode == 0, result.stderr
+    assert "[1]" in result.stdout and "page " in result.stdout and "box " in result.stdout
+    crop = next(line for line in result.stdout.splitlines() if "crop: " in line).split("crop: ")[1]
+    assert Path(crop).is_file()
+
+
+def test_ask_writes_the_page(sample_library: Path, tmp_path: Path) -> None:
+    page = tmp_path / "answer.html"
+    result = rag_app("ask", "What does Figure 1 show?", "--html", page, "--library", sample_library)
+    assert result.returncode == 0, result.stderr
+    assert str(page) in result.stdout
+    html = page.read_text(encoding="utf-8")
+    assert html.count("data:image/webp;base64,") >= 1 and 'class="box"' in html
+
+
+def test_a_refusal_is_not_an_error(sample_library: Path) -> None:
+    answer = document(rag_app("ask", "Who won the football world cup in 1998?", "--json", "--library", sample_library))
+    assert answer["refused"] is True
+    assert answer["citations"] == []
+
+
+def test_filters_reach_the_library(sample_library: Path) -> None:
+    words = ["search", "CLIP", "--json", "--library", str(sample_library)]
+    hits = document(rag_app(*words, "--paper", "clip_fa.pdf", "--kind", "text,figure", "-k", "5"))["hits"]
+    assert hits and len(hits) <= 5
+    assert {hit["document"] for hit in hits} == {"clip_fa.pdf"}
+    assert {hit["kind"] for hit in hits} <= {"text", "figure"}
+    hits = document(rag_app(*words, "--page", "2", "--page", "3"))["hits"]
+    assert hits and all({2, 3} & set(hit["pages"]) for hit in hits)
+
+
+def test_references_are_evidence_only_when_asked(sample_library: Path) -> None:
+    words = ["search", "Learning transferable visual models", "--json", "--library", str(sample_library), "-k", "50"]
+    assert "reference" not in {hit["kind"] for hit in document(rag_app(*words))["hits"]}
+    assert "reference" in {hit["kind"] for hit in document(rag_app(*words, "--references"))["hits"]}
+
+
+def test_search_json_holds_what_scripts_rely_on(sample_library: Path) -> None:
+    found = document(rag_app("--json", "--library", sample_library, "search", "temperature"))
+    assert {"query", "hits", "seconds"} <= set(found)
+    for hit in found["hits"]:
+        assert {"node_id", "document", "page", "bbox", "kind", "score", "found_by", "text", "image"} <= set(hit)
+    scores = [hit["score"] for hit in found["hits"]]
+    assert scores == sorted(scores, reverse=True)
+
+
+# --- papers in and out ----------------------------------------------------------------------------------------------
+
+
+def test_ingest_report_and_second_run(sample_library: Path, copy_of: Callable[[Path], Path]) -> None:
+    library = copy_of(sample_library)
+    report = document(rag_app("ingest", SAMPLE_PAPERS / "clip_fa.pdf", "--json", "--library", library))
+    (entry,) = report["documents"]
+    assert {"document", "id", "pages", "nodes", "problems", "skipped", "seconds"} <= set(entry)
+    assert entry["document"] == "clip_fa.pdf" and entry["skipped"] is True and entry["pages"] == 3
+
+
+def test_ingest_keeps_the_good_and_reports_the_bad(tmp_path: Path) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "in"
+    folder.mkdir()
+    (folder / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing")
+    (folder / "empty.pdf").write_bytes(b"")
+    Image.new("RGB", (300, 200), "white").save(folder / "blank.png")
+    result = rag_app("ingest", folder, "--json", "--library", tmp_path / "library")
+    assert result.returncode == 1
+    entries = {entry["document"]: entry for entry in json.loads(result.stdout)["documents"]}
+    assert entries["broken.pdf"]["error"] and entries["empty.pdf"]["error"]
+    assert entries["blank.png"]["error"] is None and entries["blank.png"]["pages"] == 1
+    assert "Traceback" not in result.stderr
+
+
+def test_status_remove_repair(sample_library: Path, copy_of: Callable[[Path], Path]) -> None:
+    library = copy_of(sample_library)
+    status = document(rag_app("status", "--json", "--library", library))
+    assert {entry["name"] for entry in status["documents"]} == {"clip_fa.pdf", "vision_language_models.pdf"}
+    removed = document(rag_app("remove", "clip_fa.pdf", "--json", "--library", library))
+    assert removed["removed"][0]["nodes"] > 0
+    shown = rag_app("status", "--library", library).stdout
+    assert "vision_language_models.pdf" in shown and "clip_fa.pdf" not in shown
+    assert document(rag_app("repair", "--json", "--library", library))["sound"] is True
+    assert "1 paper" in rag_app("status", "--library", library).stdout
+
+
+def test_interrupted_ingest_says_how_to_go_on(tmp_path: Path) -> None:
+    library = tmp_path / "library"
+    words = [PROGRAM, "ingest", SAMPLE_PAPERS, "--library", library]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 60
+        while not (library / "library.sqlite").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "run the same command again" in said and "Traceback" not in said
+    assert document(rag_app("status", "--json", "--library", library))["path"] == str(library)
+
+
+# --- the frame ------------------------------------------------------------------------------------------------------
+
+
+def test_the_library_can_be_named_three_ways(sample_library: Path, tmp_path: Path) -> None:
+    for result in (
+        rag_app("status", "--json", "--library", sample_library),
+        rag_app("--library", sample_library, "--json", "status"),
+        rag_app("status", "--json", RAG_APP_LIBRARY=str(sample_library)),
+        rag_app("--library", tmp_path / "other", "status", "--json", "--library", sample_library),
+    ):
+        assert document(result)["path"] == str(sample_library)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["ingset"], 2, "did you mean 'ingest'?"),
+        (["ask", "x", "--jsno"], 2, "Did you mean '--json'?"),
+        (["ask", "x", "--kind", "tabel"], 2, "did you mean 'table'?"),
+        (["ask"], 2, "Missing argument 'QUESTION'"),
+        (["ask", " "], 2, "question"),
+        (["ask", "x", "-k", "0"], 2, "0 is not in the range"),
+        (["ask", "x"], 1, "There is no library in"),
+        (["status"], 1, "There is no library in"),
+        (["ingest", "missing.pdf"], 2, "does not exist"),
+        (["search", "--image", "x.png"], 2, "Search by picture is not in this version"),
+        (["search"], 2, "Give a text to search for"),
+        (["models", "pull", "llama"], 2, "builtin"),
+        (["models", "lst"], 2, "did you mean 'list'?"),
+    ],
+)
+def test_wrong_use_is_one_sentence(tmp_path: Path, words: list[str], code: int, said: str) -> None:
+    result = rag_app(*words, cwd=tmp_path, RAG_APP_LIBRARY="")
+    assert result.returncode == code
+    assert result.stdout == ""
+    assert said in result.stderr
+    assert "Traceback" not in result.stderr
+    assert sum(line.startswith("Error:") for line in result.stderr.splitlines()) == 1
+    assert not (tmp_path / "rag_library").exists()
+
+
+def test_unknown_names_suggest_the_nearest(sample_library: Path) -> None:
+    result = rag_app("ask", "x", "--paper", "clip_fa.pfd", "--library", sample_library)
+    assert result.returncode == 2 and "clip_fa.pdf" in result.stderr
+    result = rag_app("ask", "What is CLIP?", "--answer", "bultin:", "--library", sample_library)
+    assert result.returncode == 2 and "builtin" in result.stderr
+
+
+def test_settings_of_the_library_are_checked(sample_library: Path, copy_of: Callable[[Path], Path]) -> None:
+    library = copy_of(sample_library)
+    (library / "settings.toml").write_text('[models]\nanwser = "builtin"\n', encoding="utf-8")
+    result = rag_app("ask", "What is CLIP?", "--library", library)
+    assert result.returncode == 2
+    assert "did you mean 'models.answer'?" in result.stderr
+
+
+def test_models_lists_every_role() -> None:
+    roles = {entry["role"]: entry for entry in document(rag_app("models", "--json"))["roles"]}
+    assert set(roles) == {"answer", "text_embedding", "vision", "image_embedding"}
+    assert roles["answer"]["name"] == "builtin" and roles["answer"]["available"]
+    assert document(rag_app("models", "list", "--json"))["roles"] == list(roles.values())
+
+
+def test_doctor_reports_each_part(sample_library: Path) -> None:
+    result = rag_app("doctor", "--json", "--library", sample_library)
+    checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    assert {
+        "python",
+        "packages",
+        "pins",
+        "foreign package",
+        "builtin weights",
+        "ocr",
+        "disk",
+        "library",
+        "ollama",
+    } <= set(checks)
+    assert checks["library"]["state"] == "ok", checks["library"]
+    assert checks["pins"]["state"] == "ok"
+
+
+def test_doctor_says_what_mends_missing_weights(tmp_path: Path) -> None:
+    result = rag_app("doctor", "--json", "--library", tmp_path / "none", RAG_APP_MODELS=str(tmp_path))
+    assert result.returncode == 1
+    checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    assert checks["builtin weights"]["state"] == "broken"
+    assert checks["builtin weights"]["mend"] == "rag-app models pull builtin"
+    assert checks["library"]["state"] == "note"
+
+
+def test_doctor_finds_a_damaged_library(sample_library: Path, copy_of: Callable[[Path], Path]) -> None:
+    library = copy_of(sample_library)
+    next((library / "crops").glob("*.png")).unlink()
+    result = rag_app("doctor", "--json", "--library", library)
+    checks = {check["name"]: check for check in json.loads(result.stdout)["checks"]}
+    assert result.returncode == 1 and checks["library"]["state"] == "broken"
+    assert "crops missing: 1" in checks["library"]["message"]
+
+
+def run_once(monkeypatch: pytest.MonkeyPatch, body: Callable[[], Shown], *words: str) -> int:
+    """Run `rag-app probe` with `body` as what the command does."""
+    probe = command("probe", example="rag-app probe")(body)
+    monkeypatch.setattr(main.cli, "commands", {"probe": probe})
+    return main.run(["probe", *words])
+
+
+def test_whatever_prints_json_stays_one_document(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def body() -> Shown:
+        print("from Python")
+        os.write(1, b"from C\n")
+        click.echo("from click")
+        return Shown({"answer": "بله"}, "text")
+
+    assert run_once(monkeypatch, body, "--json") == 0
+    out, err = capfd.readouterr()
+    assert json.loads(out) == {"answer": "بله"}
+    assert "بله" in out  # not escaped
+    assert all(part in err for part in ("from Python", "from C", "from click"))
+
+
+def test_exit_codes_and_tracebacks(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> None:
+    def raising(error: BaseException) -> Callable[[], Shown]:
+        def body() -> Shown:
+            raise error
+
+        return body
+
+    assert run_once(monkeypatch, raising(LibraryBusy("Another is writing."))) == 1
+    assert capfd.readouterr().err == "Error: Another is writing.\n"
+    assert run_once(monkeypatch, raising(KeyboardInterrupt())) == 130
+    assert "nothing was changed" in capfd.readouterr().err
+    assert run_once(monkeypatch, raising(ZeroDivisionError("oh"))) == 1
+    said = capfd.readouterr().err
+    assert "Unexpected ZeroDivisionError: oh" in said and "--debug" in said and "Traceback" not in said
+    assert run_once(monkeypatch, raising(ZeroDivisionError("oh")), "--debug") == 1
+    assert "Traceback" in capfd.readouterr().err
+    assert run_once(monkeypatch, lambda: Shown({}, "partly", exit_code=1)) == 1
