@@ -45,7 +45,12 @@ def find_files(paths: Iterable[str | Path]) -> list[Path]:
 
 
 def sha256_of(path: Path) -> str:
-    """Hex digest of the file's bytes; reads it in pieces of 1 MiB, raises InputError when it cannot."""
+    """Hex digest of the file's bytes; reads it in pieces of 1 MiB.
+
+    Raises:
+        InputError: it does not exist, may not be read, or is a folder, pipe or device.
+    """
+    _regular_size(path)
     digest = hashlib.sha256()
     try:
         with path.open("rb") as file:

@@ -7,30 +7,39 @@ page, so white letters in a dark table header stay.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pymupdf
+from pymupdf.mupdf import FZ_STEXT_CLIPPED, FZ_STEXT_FILLED, FZ_STEXT_STROKED
 
 from ingestion.elements import BBox
 from ingestion.geometry import area, holds_centre, overlap
 
 _TINY_PT = 1.0  # below it no letter can be told from another in print
 _PALE = 0.85  # luminance from which a letter may be lost on paper
+_TRANSPARENT = 5  # of 255: opacity up to which nothing is seen
 _CONTRAST = 12  # of 255: the least difference between the lightest and darkest part of a letter's surroundings
 _RENDER_DPI = 100
 _FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_PRESERVE_LIGATURES
-_PAINTED = pymupdf.mupdf.FZ_STEXT_FILLED | pymupdf.mupdf.FZ_STEXT_STROKED
+_DRAWN = FZ_STEXT_FILLED | FZ_STEXT_STROKED | FZ_STEXT_CLIPPED  # clipped: a picture shows through the letters
 
 
 @dataclass(frozen=True, slots=True)
 class HiddenText:
-    """boxes: of the spans to leave out, as `get_text` gives them; characters: how many, blanks not counted."""
+    """What of a page's text is not for its readers.
+
+    boxes       of the spans to leave out, as `get_text` gives them
+    characters  how many they hold, blanks not counted
+    ocr_layer   most of the other text is an invisible layer over a picture: somebody's OCR
+    """
 
     boxes: tuple[BBox, ...] = ()
     characters: int = 0
+    ocr_layer: bool = False
 
 
 def find_hidden_text(page: pymupdf.Page) -> HiddenText:
@@ -45,33 +54,41 @@ def find_hidden_text(page: pymupdf.Page) -> HiddenText:
             patches.append(box)
     hidden: list[tuple[BBox, int]] = []
     doubtful: list[tuple[BBox, int]] = []
+    drawn, layered = 0, 0
     for span in _spans(page):
-        box, letters = span["bbox"], len("".join(span["text"].split()))
+        box, letters = span["bbox"], sum(unicodedata.category(c)[0] not in "CZ" for c in span["text"])
         if not letters:
             continue
         if _surely_hidden(span, page_box, images):
             hidden.append((box, letters))
-        elif span["char_flags"] & _PAINTED and (_pale(span["color"]) or any(holds_centre(p, box) for p in patches)):
+            continue
+        if not span["char_flags"] & _DRAWN:
+            layered += letters
+            continue
+        drawn += letters
+        if _pale(span["color"]) or any(holds_centre(p, box) for p in patches):
             doubtful.append((box, letters))
     if doubtful:
         hidden += _not_seen(page, doubtful)
-    return HiddenText(tuple(box for box, _ in hidden), sum(letters for _, letters in hidden))
+    return HiddenText(tuple(box for box, _ in hidden), sum(letters for _, letters in hidden), layered > drawn)
 
 
 def _spans(page: pymupdf.Page) -> Iterator[dict[str, Any]]:  # Any: PyMuPDF's span, see get_text("dict")
-    content: Any = page.get_text("dict", flags=_FLAGS)
+    content: Any = page.get_text("dict", flags=_FLAGS, clip=pymupdf.INFINITE_RECT())
     for block in content["blocks"]:
         for line in block.get("lines", ()):
-            yield from line["spans"]
+            # A glyph without width is an accent or a piece of a drawn sign: nobody hides words in it.
+            yield from (span for span in line["spans"] if span["bbox"][2] - span["bbox"][0] > 0.3)
 
 
 def _surely_hidden(span: dict[str, Any], page_box: BBox, images: list[BBox]) -> bool:
     box: BBox = span["bbox"]
-    if span["size"] < _TINY_PT or span["alpha"] <= 5 or overlap(box, page_box) <= 0.1 * area(box):
+    drawn = span["char_flags"] & _DRAWN
+    if not drawn and any(overlap(box, image) >= 0.5 * area(box) for image in images):
+        return False  # the text layer of a scan
+    if overlap(box, page_box) <= 0.1 * area(box) or span["size"] < _TINY_PT:
         return True
-    if span["char_flags"] & _PAINTED:
-        return False
-    return not any(overlap(box, image) >= 0.5 * area(box) for image in images)  # else the text layer of a scan
+    return not drawn or span["alpha"] <= _TRANSPARENT
 
 
 def _pale(color: int) -> bool:

@@ -6,61 +6,26 @@ parent holds bytes, not objects.
 
 from __future__ import annotations
 
+import dataclasses
 import errno
-import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pymupdf
 
-from ingestion.blocks import PageBlocks
 from ingestion.elements import Problem
-from ingestion.files import FileKind, check_file, sha256_of
+from ingestion.files import check_file, sha256_of
+from ingestion.hidden import find_hidden_text
+from ingestion.images import read_picture
 from ingestion.limits import Limits
+from ingestion.ocr import available, needs_ocr, ocr_page
 from ingestion.opening import open_pdf
+from ingestion.records import FileFacts, PageJob, PageRecord, failed_page, page_record
 from ingestion.worker import describe
-from rag_app.errors import DiskFull, InputError, ParsingError, RagAppError
+from rag_app.errors import DiskFull, InputError, RagAppError
 
-
-@dataclass(frozen=True, slots=True)
-class FileFacts:
-    """What is known of a file before its pages are read.
-
-    stamp     size in bytes and modification time in ns: a file that changes while it is read is refused
-    repaired  MuPDF had to rebuild its table of contents of objects
-    """
-
-    kind: FileKind
-    sha256: str
-    stamp: tuple[int, int]
-    pages: int
-    repaired: bool
-    metadata: dict[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class PageRecord:
-    """One page as it passes between processes and lies in the cache.
-
-    failed  nothing of it could be read
-    data    JSON: {"failed": bool, "blank": bool (nothing is painted on it), "page": PageBlocks.to_dict()}
-    """
-
-    failed: bool
-    data: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class PageJob:
-    """What every batch of pages of one file shares."""
-
-    path: Path
-    stamp: tuple[int, int]
-    crops: Path
-    password: str | None
-    limits: Limits
+_TOLD_HIDDEN = 3  # fewer hidden characters than this are left out without a word
 
 
 def inspect_file(path: Path, password: str | None, limits: Limits) -> Iterator[FileFacts]:
@@ -68,12 +33,12 @@ def inspect_file(path: Path, password: str | None, limits: Limits) -> Iterator[F
     kind = check_file(path, limits=limits)
     stamp = _stamp(path)
     sha256 = sha256_of(path)
-    if kind == "picture":
-        yield FileFacts(kind, sha256, stamp, pages=1, repaired=False, metadata={})
-        return
-    with open_pdf(path, password=password, limits=limits) as doc:
-        metadata = {key: value for key, value in (doc.metadata or {}).items() if isinstance(value, str) and value}
-        yield FileFacts(kind, sha256, stamp, pages=doc.page_count, repaired=bool(doc.is_repaired), metadata=metadata)
+    pages, repaired, metadata = 1, False, {}
+    if kind == "pdf":
+        with open_pdf(path, password=password, limits=limits) as doc:
+            pages, repaired = doc.page_count, bool(doc.is_repaired)
+            metadata = {key: value for key, value in (doc.metadata or {}).items() if isinstance(value, str) and value}
+    yield FileFacts(kind, sha256, stamp, pages, repaired, metadata, available().languages)
 
 
 def parse_pages(job: PageJob, numbers: Sequence[int]) -> Iterator[PageRecord]:
@@ -90,71 +55,21 @@ def parse_pages(job: PageJob, numbers: Sequence[int]) -> Iterator[PageRecord]:
         pymupdf.TOOLS.store_shrink(100)
 
 
-def failed_page(number: int, reason: str, *, width: float = 595.0, height: float = 842.0) -> PageRecord:
-    """The record of a page that could not be read; its size is a guess (A4) where it is not known."""
-    problem = Problem("parse", number, f"Page {number} could not be read: {reason}.")
-    return _record(PageBlocks(number, width, height, (), problems=(problem,)), failed=True)
-
-
-def assemble_paper(facts: FileFacts, name: str, parser: str, pages: Sequence[bytes]) -> Iterator[str]:
-    """The JSON of the Paper made of these page records, in page order.
-
-    Raises:
-        ParsingError: no page of it could be read.
-    """
-    from ingestion.assembly import assemble
-
-    raw = [json.loads(page) for page in pages]
-    if all(page["failed"] for page in raw):
-        raise ParsingError(f"No page of {name} could be read. {raw[0]['page']['problems'][-1]['message']}")
-    problems: list[Problem] = []
-    if facts.repaired:
-        problems.append(_mended(sum(page["blank"] for page in raw), facts.pages))
-    paper = assemble(
-        [PageBlocks.from_dict(page["page"]) for page in raw],
-        sha256=facts.sha256,
-        name=name,
-        problems=tuple(problems),
-        parser=parser,
-        pdf_metadata=facts.metadata,
-    )
-    yield paper.to_json()
-
-
-def _record(page: PageBlocks, *, failed: bool = False, blank: bool = False) -> PageRecord:
-    data = json.dumps({"failed": failed, "blank": blank, "page": page.to_dict()}, ensure_ascii=False)
-    return PageRecord(failed, data.encode())
-
-
-def _mended(blank: int, total: int) -> Problem:
-    """What to say of a file whose table of objects MuPDF had to rebuild."""
-    if blank:
-        return Problem(
-            "open",
-            None,
-            f"The file is damaged: {blank} of its {total} pages look empty, what stood on them is lost. "
-            "Get a whole copy of it.",
-        )
-    return Problem("open", None, "The file is damaged and was mended; something may be missing.")
+def read_picture_file(path: Path, facts: FileFacts, crops: Path, limits: Limits, parser: str) -> Iterator[str]:
+    """The JSON of the Paper of a picture file."""
+    yield read_picture(path, facts.sha256, crops=crops, limits=limits, parser=parser).to_json()
 
 
 def _parse_page(doc: pymupdf.Document, number: int, job: PageJob) -> PageRecord:
-    from ingestion.layout import parse_page
-
     width, height = 595.0, 842.0
     try:
         page = doc.load_page(number - 1)
+        page.remove_rotation()  # boxes then are those of the page as shown
         width, height = page.rect.width, page.rect.height
         if max(width, height) > job.limits.page_points:
-            return failed_page(
-                number,
-                f"it measures {width:.0f} x {height:.0f} points, the limit is {job.limits.page_points:.0f}",
-                width=width,
-                height=height,
-            )
-        parsed = parse_page(page, crops=job.crops)
-        blank = not parsed.blocks and not page.get_bboxlog()
-        return _record(parsed, blank=blank)
+            reason = f"it measures {width:.0f} x {height:.0f} points, the limit is {job.limits.page_points:.0f}"
+            return failed_page(number, reason, width=width, height=height)
+        return _parsed(page, number, job)
     except (RagAppError, MemoryError):
         raise
     except Exception as exc:  # the border of the page: what one page does to a library must not cost the others
@@ -163,6 +78,31 @@ def _parse_page(doc: pymupdf.Document, number: int, job: PageJob) -> PageRecord:
         if "alloc" in str(exc):  # how MuPDF and ONNX Runtime say that memory ran out
             raise MemoryError(describe(exc)) from exc
         return failed_page(number, describe(exc), width=width, height=height)
+
+
+def _parsed(page: pymupdf.Page, number: int, job: PageJob) -> PageRecord:
+    """Hidden text out, OCR where there is no text, then the layout."""
+    from ingestion.layout import parse_page
+
+    problems: list[Problem] = []
+    if needs_ocr(page):
+        status = available()
+        if not status.ready:
+            return page_record(parse_page(page, crops=job.crops), scan=True)
+        with ocr_page(page, status, limits=job.limits) as scan:
+            parsed = parse_page(scan[0], crops=job.crops, ocr=True)
+        if not any(block.lines for block in parsed.blocks):
+            problems.append(Problem("ocr", number, f"Page {number} is a picture in which OCR found no text."))
+    else:
+        hidden = find_hidden_text(page)
+        if hidden.characters >= _TOLD_HIDDEN:
+            message = f"Page {number}: {hidden.characters} hidden characters left out."
+            problems.append(Problem("hidden_text", number, message))
+        parsed = parse_page(page, crops=job.crops, hidden=hidden.boxes, ocr=hidden.ocr_layer)
+    # A page read by OCR was parsed as page 1 of a document of its own.
+    inner = (dataclasses.replace(problem, page=number) for problem in parsed.problems)
+    parsed = dataclasses.replace(parsed, number=number, problems=(*problems, *inner))
+    return page_record(parsed, blank=not parsed.blocks and not page.get_bboxlog())
 
 
 _opened: dict[PageJob, pymupdf.Document] = {}  # at most one: the document this process worked on last

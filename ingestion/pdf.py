@@ -47,7 +47,7 @@ def page_words(path: Path, page: int, *, password: str | None = None) -> list[Wo
     with _open(path, password, Limits()) as doc:
         shown = _page(doc, page, path)
         turn = shown.rotation_matrix
-        found: list[Any] = shown.get_text("words")  # Any: (x0, y0, x1, y1, text, block, line, word)
+        found: Any = shown.get_text("words")  # Any: list of (x0, y0, x1, y1, text, block, line, word)
         return [Word(w[4], _shown(w, turn)) for w in found]
 
 

@@ -9,6 +9,7 @@ RagAppError
 │   ├── EmptyFile
 │   ├── EncryptedPdf           needs a password, or the password is wrong
 │   ├── CorruptPdf
+│   ├── CorruptPicture
 │   └── TooLarge               over a stated limit
 ├── ParsingError               the parser, not the file's format, failed
 │   ├── ParsingTimeout
@@ -68,6 +69,10 @@ class EncryptedPdf(InputError):
 
 
 class CorruptPdf(InputError):
+    pass
+
+
+class CorruptPicture(InputError):
     pass
 
 
