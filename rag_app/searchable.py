@@ -19,7 +19,10 @@ _LETTERS = str.maketrans(
         "\u200c": " ", "٫": ".", "٬": ",", "−": "-", "‐": "-", "‑": "-", "’": "'",
     }
 )  # fmt: skip
+_DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
+_COMBINING = re.compile("[\u0300-\u036f\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed]")
 _WORD = re.compile(r"[^\W_]+(?:[.,](?=\d)[^\W_]+)*(?:[-'][^\W_]+)*")
+_JOINTS = re.compile(r"[-']")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _STEMMER = snowballstemmer.stemmer("english")
 
@@ -53,7 +56,10 @@ def terms(text: str) -> list[str]:
     """The search terms of `text` in order; see `searchable`."""
     found: list[str] = []
     for word in _WORD.findall(fold(text)):
-        parts = re.split(r"[-']", word)
+        if "-" not in word and "'" not in word:
+            found.append(_term(word))
+            continue
+        parts = _JOINTS.split(word)
         found.extend(_term(part) for part in parts)
         if len(parts) == 2 and parts[1] not in ("s", "t", "re", "ve", "ll", "d", "m"):
             found.append(_term("".join(parts)))
@@ -69,12 +75,9 @@ def query_terms(text: str) -> list[str]:
 
 def fold(text: str) -> str:
     """`text` in one case, one letter form and ASCII digits, word boundaries kept."""
-    text = unicodedata.normalize("NFKC", text).translate(_LETTERS)
     if not text.isascii():
-        decomposed = unicodedata.normalize("NFD", text)
-        text = "".join(
-            str(unicodedata.decimal(c)) if c.isdecimal() else c for c in decomposed if not unicodedata.combining(c)
-        )
+        text = unicodedata.normalize("NFKC", text).translate(_LETTERS)
+        text = _COMBINING.sub("", unicodedata.normalize("NFD", text)).translate(_DIGITS)
     return _THOUSANDS.sub("", text.casefold())
 
 

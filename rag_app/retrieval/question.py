@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 
@@ -38,16 +37,9 @@ _LABELS = [
 ]
 
 
-def understand(text: str, *, nodes: int, document_frequency: Mapping[str, int] | None = None) -> Question:
-    """The question with weights from this library: `nodes` in all, `document_frequency` nodes hold each term.
-
-    Weights are the probabilistic IDF with the +1 of Lucene, ln(1 + (n - df + 0.5) / (df + 0.5)), never negative.
-    """
+def understand(text: str, weights: Mapping[str, float]) -> Question:
+    """The question, its `weights` being those of `query_terms(text)` in this library."""
     terms = tuple(query_terms(text))
-    frequency = document_frequency or {}
-    weights = {
-        term: math.log(1 + (nodes - frequency.get(term, 0) + 0.5) / (frequency.get(term, 0) + 0.5)) for term in terms
-    }
     folded = fold(text)
     labels = tuple(f"{name} {number.upper()}" for name, pattern in _LABELS for number in pattern.findall(folded))
     kinds = tuple(kind for kind, pattern in _KIND_WORDS.items() if pattern.search(folded))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 from llama_index.core.base.base_retriever import BaseRetriever
@@ -17,12 +19,14 @@ from rag_app.evidence import Passage, Question
 from rag_app.retrieval.diversity import diversified
 from rag_app.retrieval.passages import Found, Hit
 from rag_app.retrieval.question import understand
-from rag_app.retrieval.scoring import Candidate, Weights, score
+from rag_app.retrieval.scoring import Candidate, Weights, idf, score
 from rag_app.searchable import query_terms, terms
 from rag_app.store import Filter, Scored, Store, StoredNode
 from rag_app.vectors.space import Space
 
 CANDIDATES = 60  # asked of each half
+SCORED = 40  # so many of them are scored in full
+_DOCUMENTS_WEIGHED = 8  # term weights are looked up inside so many documents
 _MENTIONING = 8  # so many of the best candidates may lead to the elements they mention
 _WITH_NEIGHBOURS = 3  # so many of the best hits bring the passages before and after them
 _NEIGHBOUR_SHARE = 0.6  # of the hit's score
@@ -68,18 +72,16 @@ class HybridRetriever(BaseRetriever):
             allowed = _evidence_only(self._asked)
             size = self._store.size()
             wanted = query_terms(text)
-            question = understand(text, nodes=size, document_frequency=self._store.document_frequency(wanted))
-            lexical = self._store.lexical(wanted, k=max(CANDIDATES, 2 * k), allowed=allowed)
-            clock.lap("lexical")
-            dense = self._dense(question, k=max(CANDIDATES, 2 * k))
-            clock.lap("dense")
+            question = understand(text, idf(size, self._store.document_frequency(wanted)))
             pool = _Pool()
-            pool.add("lexical", lexical)
-            pool.add("dense", dense)
+            pool.add("lexical", self._store.lexical(wanted, k=max(CANDIDATES, 2 * k), allowed=allowed))
+            clock.lap("lexical")
+            asked = self._vector(question)
+            pool.add("dense", self._dense(asked, k=max(CANDIDATES, 2 * k)))
+            clock.lap("dense")
             pool.add("label", [Scored(row, 0.0) for row in self._store.labelled(question.labels, allowed)])
-            scored = self._scored(question, pool)
-            self._add_mentioned(question, pool, scored, allowed)
-            scored = self._scored(question, pool)
+            self._follow_mentions(pool, allowed)
+            scored = self._scored(question, asked, pool, max(SCORED, 2 * k))
             clock.lap("score")
         hits, dropped = _diversified(scored, k)
         clock.lap("diversify")
@@ -101,38 +103,55 @@ class HybridRetriever(BaseRetriever):
                     passages.append(Hit(stored, around[stored.row], ("neighbour",)).passage())
         return passages
 
-    def _dense(self, question: Question, *, k: int) -> list[Scored]:
-        """Nearest passages by embedding; none in a language the model does not know."""
+    def _vector(self, question: Question) -> np.ndarray | None:
+        """The question's embedding (dim,); None in a language the model does not know, or without vectors."""
         if self._space is None or self._embedding is None:
-            return []
+            return None
         if self._languages is not None and question.language not in self._languages:
+            return None
+        return np.asarray(self._embedding.get_query_embedding(question.text), dtype=np.float32)
+
+    def _dense(self, asked: np.ndarray | None, *, k: int) -> list[Scored]:
+        if self._space is None or asked is None:
             return []
-        vector = np.asarray(self._embedding.get_query_embedding(question.text), dtype=np.float32)
         # Bibliography entries have no vector, so only a filter that was asked for has to be looked up.
         rows = self._store.row_ids(self._asked) if self._asked else None
-        return self._space.search(vector, k=k, rows=rows)
+        return self._space.search(asked, k=k, rows=rows)
 
-    def _scored(self, question: Question, pool: _Pool) -> list[Hit]:
-        stored = self._store.nodes(list(pool.found_by))
+    def _follow_mentions(self, pool: _Pool, allowed: Filter) -> None:
+        """Add the elements that the best candidates refer the reader to ("see Table 3"), in their own document."""
+        for stored in self._store.nodes(pool.best(_MENTIONING)):
+            labels = stored.metadata[keys.MENTIONS]
+            if labels:
+                inside = dataclasses.replace(allowed, documents=(stored.document_id,))
+                pool.add("mention", [Scored(row, 0.0) for row in self._store.labelled(labels, inside)])
+
+    def _scored(self, question: Question, asked: np.ndarray | None, pool: _Pool, most: int) -> list[Hit]:
+        """The `most` best candidates and all that were named or mentioned, fully scored, best first."""
+        rows = pool.best(most)
+        rows += [row for row, halves in pool.found_by.items() if row not in set(rows) and halves[0] not in _HALVES]
+        if self._space is not None and asked is not None:
+            vectors = self._store.vectors(self._space.name, rows)
+            pool.cosine.update({row: float(vector @ asked) for row, vector in vectors.items()})
+        stored = self._store.nodes(rows)
         candidates = [_candidate(node, pool) for node in stored]
+        scores = score(question, candidates, self._weights, self._inside(question, candidates))
         hits = [
             Hit(node, total, tuple(pool.found_by[node.row]), parts)
-            for node, (total, parts) in zip(stored, score(question, candidates, self._weights), strict=True)
+            for node, (total, parts) in zip(stored, scores, strict=True)
         ]
         return sorted(hits, key=lambda hit: (-hit.score, hit.stored.row))
 
-    def _add_mentioned(self, question: Question, pool: _Pool, scored: Sequence[Hit], allowed: Filter) -> None:
-        """Elements that the best candidates refer the reader to ("see Table 3"), in their own document."""
-        for hit in scored[:_MENTIONING]:
-            labels = hit.stored.metadata[keys.MENTIONS]
-            if labels and allowed_document(self._asked, hit.stored.document_id):
-                inside = dataclasses.replace(allowed, documents=(hit.stored.document_id,))
-                pool.add("mention", [Scored(row, 0.0) for row in self._store.labelled(labels, inside)])
+    def _inside(self, question: Question, candidates: Sequence[Candidate]) -> dict[str, dict[str, float]]:
+        """Term weights within each of the documents that have most candidates."""
+        counts = Counter(candidate.document_id for candidate in candidates)
+        return {
+            document_id: idf(*self._store.frequency_in(document_id, question.terms))
+            for document_id, _ in counts.most_common(_DOCUMENTS_WEIGHED)
+        }
 
 
-def allowed_document(filter: Filter, document_id: str) -> bool:
-    """Whether the filter lets this document answer."""
-    return not filter.documents or document_id in filter.documents
+_HALVES = ("lexical", "dense")
 
 
 class _Pool:
@@ -151,6 +170,16 @@ class _Pool:
                 halves.append(half)
             if half in raw:
                 raw[half][row] = value
+
+    def best(self, n: int) -> list[int]:
+        """The `n` best rows by BM25 and cosine alone, each over its best."""
+        most_bm25 = max(self.bm25.values(), default=1.0) or 1.0
+        most_cosine = max(self.cosine.values(), default=1.0) or 1.0
+        rough = {
+            row: self.bm25.get(row, 0.0) / most_bm25 + 0.5 * self.cosine.get(row, 0.0) / most_cosine
+            for row in self.found_by
+        }
+        return sorted(rough, key=lambda row: -rough[row])[:n]
 
 
 class _Clock:
@@ -176,7 +205,7 @@ def _candidate(node: StoredNode, pool: _Pool) -> Candidate:
     return Candidate(
         text=node.text,
         around=" ".join((m[keys.SECTION], m[keys.CAPTION] or "", m[keys.CONTEXT])),
-        title=m[keys.TITLE],
+        title=f"{m[keys.TITLE]} {Path(node.document).stem.replace('_', ' ')}",
         kind=node.kind,
         label=node.label,
         document_id=node.document_id,

@@ -1,13 +1,20 @@
-"""How well a candidate fits a question: one weighted sum for all kinds and languages."""
+"""How well a candidate fits a question: one weighted sum for all kinds and languages.
+
+Two questions are kept apart: which document is it about (rare words of the whole library tell), and which passage of
+that document answers (words that are rare inside it tell: a paper's own topic word stands on each of its pages).
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from rag_app.evidence import Question
 from rag_app.searchable import STOP_TERMS, terms
+
+WINDOW = 40  # terms; about two sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,13 +26,14 @@ class Weights:
     """
 
     lexical: float = 1.0  # BM25 over the best BM25
-    dense: float = 0.45  # cosine over the best cosine; the dense half may know the question's language or not
-    coverage: float = 0.6  # share of the question's term weight that stands in the node or right around it
-    pairs: float = 0.25  # share of the question's neighbouring terms that stand together in the node
-    document: float = 0.3  # how well its document as a whole answers the words of the question
-    label: float = 0.8  # it is the element the question names
+    dense: float = 0.45  # cosine over the best cosine, where the dense half knows the question's language
+    coverage: float = 0.5  # share of the question's term weight that stands in the node or right around it
+    window: float = 0.5  # the same within WINDOW neighbouring terms of the node's own text
+    pairs: float = 0.2  # share of the question's neighbouring terms that stand together in the node
+    document: float = 0.4  # how well its document as a whole answers the words of the question
+    label: float = 0.8  # it is the element the question names, in a document that fits
     kind: float = 0.15  # it is of a kind the question asks for
-    mention: float = 0.2  # a good candidate refers the reader to it
+    mention: float = 0.05  # a good candidate refers the reader to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,26 +51,41 @@ class Candidate:
     mentioned_by_best: bool = False
 
 
+def idf(nodes: int, frequency: Mapping[str, int]) -> dict[str, float]:
+    """Weight of each term: ln(1 + (n - df + 0.5) / (df + 0.5)), the probabilistic IDF as Lucene has it, above 0."""
+    return {term: math.log(1 + (nodes - df + 0.5) / (df + 0.5)) for term, df in frequency.items()}
+
+
 def score(
-    question: Question, candidates: Sequence[Candidate], weights: Weights
+    question: Question,
+    candidates: Sequence[Candidate],
+    weights: Weights,
+    inside: Mapping[str, Mapping[str, float]],
 ) -> list[tuple[float, dict[str, float]]]:
-    """For each candidate its score, about 0 to 1, and the weighted parts it is the sum of."""
+    """For each candidate its score, about 0 to 1, and the weighted parts it is the sum of.
+
+    inside: by document id, the weight of the question's terms among that document's own nodes; the library's weights
+    stand in for a document that is not there.
+    """
     best_bm25 = max((c.bm25 for c in candidates), default=0.0) or 1.0
     best_cosine = max((c.cosine for c in candidates), default=0.0) or 1.0
     dense = weights.dense if any(c.cosine for c in candidates) else 0.0
-    scale = weights.lexical + dense + weights.coverage + weights.pairs + weights.document
-    documents = _documents(question, candidates)
+    scale = weights.lexical + dense + weights.coverage + weights.window + weights.pairs + weights.document
+    documents = document_fit(question, candidates)
     wanted_pairs = set(pairwise(question.terms))
     result = []
     for candidate in candidates:
         own = terms(candidate.text)
+        local = inside.get(candidate.document_id, question.weights)
+        fit = documents[candidate.document_id]
         parts = {
             "lexical": weights.lexical * candidate.bm25 / best_bm25 / scale,
             "dense": dense * max(0.0, candidate.cosine) / best_cosine / scale,
-            "coverage": weights.coverage * _coverage(question, {*own, *terms(candidate.around)}) / scale,
+            "coverage": weights.coverage * covered(local, {*own, *terms(candidate.around)}) / scale,
+            "window": weights.window * window_coverage(local, own) / scale,
             "pairs": weights.pairs * _pairs(wanted_pairs, own) / scale,
-            "document": weights.document * documents[candidate.document_id] / scale,
-            "label": weights.label * (candidate.label in question.labels) if candidate.label else 0.0,
+            "document": weights.document * fit / scale,
+            "label": weights.label * fit * (candidate.label in question.labels) if candidate.label else 0.0,
             "kind": weights.kind * (candidate.kind in question.kinds),
             "mention": weights.mention * candidate.mentioned_by_best,
         }
@@ -70,9 +93,47 @@ def score(
     return result
 
 
-def _coverage(question: Question, present: set[str]) -> float:
-    total = sum(question.weights.values())
-    return sum(w for term, w in question.weights.items() if term in present) / total if total else 0.0
+def covered(weights: Mapping[str, float], present: set[str]) -> float:
+    """Share of the term weight that is present, 0 to 1."""
+    total = sum(weights.values())
+    return sum(w for term, w in weights.items() if term in present) / total if total else 0.0
+
+
+def window_coverage(weights: Mapping[str, float], own: Sequence[str], *, width: int = WINDOW) -> float:
+    """The largest share of the term weight within any `width` neighbouring terms of `own`, 0 to 1."""
+    total = sum(weights.values())
+    if not total:
+        return 0.0
+    hits = [(i, term) for i, term in enumerate(own) if term in weights]
+    inside: dict[str, int] = {}
+    best = now = 0.0
+    start = 0
+    for position, term in hits:
+        if not inside.get(term):
+            now += weights[term]
+        inside[term] = inside.get(term, 0) + 1
+        while hits[start][0] <= position - width:
+            gone = hits[start][1]
+            inside[gone] -= 1
+            if not inside[gone]:
+                now -= weights[gone]
+            start += 1
+        best = max(best, now)
+    return best / total
+
+
+def document_fit(question: Question, candidates: Sequence[Candidate]) -> dict[str, float]:
+    """By document, 0 to 1: mean of its three best BM25 over the best document's, and question words in its title."""
+    by_document: dict[str, list[float]] = {}
+    titles: dict[str, str] = {}
+    for candidate in candidates:
+        by_document.setdefault(candidate.document_id, []).append(candidate.bm25)
+        titles[candidate.document_id] = candidate.title
+    strength = {id_: sum(sorted(found, reverse=True)[:3]) / 3 for id_, found in by_document.items()}
+    best = max(strength.values(), default=0.0) or 1.0
+    named = {id_: covered(question.weights, set(terms(title))) for id_, title in titles.items()}
+    most_named = max(named.values(), default=0.0) or 1.0
+    return {id_: 0.6 * value / best + 0.4 * named[id_] / most_named for id_, value in strength.items()}
 
 
 def _pairs(wanted: set[tuple[str, str]], own: Sequence[str]) -> float:
@@ -81,17 +142,3 @@ def _pairs(wanted: set[tuple[str, str]], own: Sequence[str]) -> float:
         return 0.0
     telling = [term for term in own if term not in STOP_TERMS]
     return len(wanted & set(pairwise(telling))) / len(wanted)
-
-
-def _documents(question: Question, candidates: Sequence[Candidate]) -> Mapping[str, float]:
-    """By document: the mean of its three best BM25 over the best document's, raised by question words in its title."""
-    by_document: dict[str, list[float]] = {}
-    titles: dict[str, str] = {}
-    for candidate in candidates:
-        by_document.setdefault(candidate.document_id, []).append(candidate.bm25)
-        titles[candidate.document_id] = candidate.title
-    strength = {id_: sum(sorted(found, reverse=True)[:3]) / 3 for id_, found in by_document.items()}
-    best = max(strength.values(), default=0.0) or 1.0
-    return {
-        id_: 0.5 * value / best + 0.5 * _coverage(question, set(terms(titles[id_]))) for id_, value in strength.items()
-    }

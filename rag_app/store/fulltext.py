@@ -97,3 +97,23 @@ def document_frequency(connection: sqlite3.Connection, terms: Sequence[str]) -> 
         row = connection.execute("SELECT doc FROM search_terms WHERE term = ?", (term,)).fetchone()
         found[term] = row[0] if row else 0
     return found
+
+
+def frequency_in(
+    connection: sqlite3.Connection, document_id: str, terms: Sequence[str]
+) -> tuple[int, dict[str, int]]:
+    """How many nodes a document has, and how many of them hold each term.
+
+    A document's rows lie side by side, so FTS5 reads only that part of each posting list.
+    """
+    count, first, last = connection.execute(
+        "SELECT count(*), min(nodes.row), max(nodes.row) FROM nodes JOIN documents ON documents.id = nodes.document "
+        "WHERE documents.document_id = ?",
+        (document_id,),
+    ).fetchone()
+    found = dict.fromkeys(terms, 0)
+    for term in found:
+        (found[term],) = connection.execute(
+            "SELECT count(*) FROM search WHERE search MATCH ? AND rowid BETWEEN ? AND ?", (f'"{term}"', first, last)
+        ).fetchone()
+    return count, found

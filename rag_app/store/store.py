@@ -338,6 +338,11 @@ class Store:
         with self.snapshot() as connection:
             return fulltext.document_frequency(connection, terms)
 
+    def frequency_in(self, document_id: str, terms: Sequence[str]) -> tuple[int, dict[str, int]]:
+        """How many nodes a document (by id) has, and how many of them hold each of the searchable `terms`."""
+        with self.snapshot() as connection:
+            return fulltext.frequency_in(connection, document_id, terms)
+
     def count_answers(self) -> int:
         """How many answers are kept."""
         with self.snapshot() as connection:
