@@ -15,6 +15,7 @@ from rag_app.evidence import Question
 from rag_app.searchable import STOP_TERMS, terms
 
 WINDOW = 40  # terms; about two sentences
+AROUND = 0.5  # of a term that stands in the caption, section or context of a node and not in its text
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +26,15 @@ class Weights:
     the next (Bruch et al. 2023, "An Analysis of Fusion Functions for Hybrid Retrieval").
     """
 
-    lexical: float = 1.0  # BM25 over the best BM25
-    dense: float = 0.45  # cosine over the best cosine, where the dense half knows the question's language
-    coverage: float = 0.5  # share of the question's term weight that stands in the node or right around it
-    window: float = 0.5  # the same within WINDOW neighbouring terms of the node's own text
-    pairs: float = 0.2  # share of the question's neighbouring terms that stand together in the node
-    document: float = 0.4  # how well its document as a whole answers the words of the question
+    lexical: float = 0.5  # BM25 over the best BM25
+    dense: float = 0.4  # cosine over the best cosine, where the dense half knows the question's language
+    coverage: float = 1.6  # share of the question's term weight that stands in the node or right around it
+    window: float = 0.4  # the same within WINDOW neighbouring terms of the node's own text
+    pairs: float = 0.3  # share of the question's neighbouring terms that stand together in the node
+    document: float = 0.35  # how well its document as a whole answers the words of the question
     label: float = 0.8  # it is the element the question names, in a document that fits
-    kind: float = 0.15  # it is of a kind the question asks for
-    mention: float = 0.05  # a good candidate refers the reader to it
+    kind: float = 0.05  # it is of a kind the question asks for
+    mention: float = 0.03  # a good candidate refers the reader to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ def score(
         parts = {
             "lexical": weights.lexical * candidate.bm25 / best_bm25 / scale,
             "dense": dense * max(0.0, candidate.cosine) / best_cosine / scale,
-            "coverage": weights.coverage * covered(local, {*own, *terms(candidate.around)}) / scale,
+            "coverage": weights.coverage * coverage(local, set(own), set(terms(candidate.around))) / scale,
             "window": weights.window * window_coverage(local, own) / scale,
             "pairs": weights.pairs * _pairs(wanted_pairs, own) / scale,
             "document": weights.document * fit / scale,
@@ -91,6 +92,11 @@ def score(
         }
         result.append((sum(parts.values()), {name: round(part, 4) for name, part in parts.items() if part}))
     return result
+
+
+def coverage(weights: Mapping[str, float], own: set[str], around: set[str]) -> float:
+    """Share of the term weight in a node, 0 to 1; what only stands around it counts AROUND."""
+    return covered(weights, own) + AROUND * (covered(weights, own | around) - covered(weights, own))
 
 
 def covered(weights: Mapping[str, float], present: set[str]) -> float:

@@ -16,8 +16,8 @@ from rag_app.searchable import searchable
 from rag_app.store.filters import condition
 from rag_app.store.records import Filter, Scored
 
-# title, section, caption, body
-WEIGHTS = (0.5, 1.5, 2.0, 1.0)
+# title, section, caption, body, context
+WEIGHTS = (0.5, 1.0, 0.5, 1.0, 0.3)
 
 _PROBE = (
     "Über the Ecosystems' naïve 28.4 % state-of-the-art x² ﬁnding 1,234 (Fig. 3), running studies; "
@@ -30,21 +30,22 @@ def fingerprint() -> str:
     return hashlib.sha256(searchable(_PROBE).encode()).hexdigest()[:16]
 
 
-def columns(metadata: str, text: str) -> tuple[str, str, str, str]:
-    """The searchable title, section, caption and body of a node from its stored metadata (JSON) and text."""
+def columns(metadata: str, text: str) -> tuple[str, str, str, str, str]:
+    """The searchable title, section, caption, body and context of a node from its stored metadata (JSON) and text."""
     found = json.loads(metadata)
     return (
         searchable(str(found.get("title") or "")),
         searchable(str(found.get("section") or "")),
-        searchable(f"{found.get('caption') or ''} {found.get('context') or ''}"),
+        searchable(str(found.get("caption") or "")),
         searchable(text),
+        searchable(str(found.get("context") or "")),
     )
 
 
 def add(connection: sqlite3.Connection, nodes: Iterable[tuple[int, str, str]]) -> None:
     """Index (row, metadata, text) of each node."""
     connection.executemany(
-        "INSERT INTO search(rowid, title, section, caption, body) VALUES(?, ?, ?, ?, ?)",
+        "INSERT INTO search(rowid, title, section, caption, body, context) VALUES(?, ?, ?, ?, ?, ?)",
         ((row, *columns(metadata, text)) for row, metadata, text in nodes),
     )
 
@@ -52,7 +53,7 @@ def add(connection: sqlite3.Connection, nodes: Iterable[tuple[int, str, str]]) -
 def delete(connection: sqlite3.Connection, nodes: Iterable[tuple[int, str, str]]) -> None:
     """Take (row, metadata, text) of each node out of the index, as it was put in."""
     connection.executemany(
-        "INSERT INTO search(search, rowid, title, section, caption, body) VALUES('delete', ?, ?, ?, ?, ?)",
+        "INSERT INTO search(search, rowid, title, section, caption, body, context) VALUES('delete', ?, ?, ?, ?, ?, ?)",
         ((row, *columns(metadata, text)) for row, metadata, text in nodes),
     )
 

@@ -114,7 +114,7 @@ CREATE TABLE vectors(
 );
 CREATE INDEX vectors_by_generation ON vectors(space, generation);
 
-CREATE VIRTUAL TABLE search USING fts5(title, section, caption, body, content='', tokenize='ascii');
+CREATE VIRTUAL TABLE search USING fts5(title, section, caption, body, context, content='', tokenize='ascii');
 CREATE VIRTUAL TABLE search_terms USING fts5vocab('search', 'row');
 
 CREATE TABLE ledger(
