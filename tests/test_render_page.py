@@ -14,7 +14,7 @@ from PIL import Image
 from ingestion.elements import PageSize, Paper
 from rag_app.answering.answer import Answer
 from rag_app.errors import LibraryDamaged
-from rag_app.render.page import answer_html, cited_pages, render_page, write_page
+from rag_app.render.page import answer_html, cited_pages, raised, render_page, write_page
 from tests.answers import DOCUMENT_ID, english_answer, persian_answer
 
 HOSTILE = (
@@ -141,6 +141,21 @@ def test_answer_markdown() -> None:
     assert "<em>dk</em>" in html and "<strong>big</strong>" in html
     assert html.count('<a class="cite" href="#b1">1</a>') == 2
     assert "[7]" in html  # not a citation of this answer: left as it is
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        ("β_1 = 0.9, 10^{−9}", "β<sub>1</sub> = 0.9, 10<sup>−9</sup>"),
+        ("p_{i_{j}}^2", "p<sub>i<sub>j</sub></sub>^2"),
+        ("10^5 steps of step_num in file_name", "10<sup>5</sup> steps of step_num in file_name"),
+        ("a_<b>", "a_&lt;b&gt;"),
+        ("x_{<script>}", "x<sub>&lt;script&gt;</sub>"),
+        ("_{unclosed", "_{unclosed"),
+    ],
+)
+def test_scripts_are_raised_and_lowered(text: str, html: str) -> None:
+    assert raised(text) == html
 
 
 def test_an_encrypted_paper_leaves_a_note(library: Shelf) -> None:

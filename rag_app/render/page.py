@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 PAGE_DPI = 130  # sharp enough to read on a laptop's screen at full width
 _AIR = 2.0  # points around a cited box
 _WEBP_QUALITY = 82
+_BRACED = re.compile(r"([_^])\{([^{}]{1,80})\}")
+_SINGLE = re.compile(r"(?<=[^\W_])([_^])([^\W_])(?![\w^])")
 _NUMBER = re.compile(r"( ?)\[(\d+)\]")
 
 
@@ -101,7 +103,7 @@ def render_page(answer: Answer, *, library: Shelf) -> str:
         lstrip_blocks=True,
     )
     words = WORDS.get(answer.language, WORDS["en"])
-    environment.filters["digits"] = words.digits
+    environment.filters |= {"digits": words.digits, "raised": raised}
     return environment.get_template("answer.html.j2").render(
         answer=answer,
         body=answer_html(answer.answer, shown={c.n: words.digits(c.n) for c in answer.citations}),
@@ -136,11 +138,24 @@ def answer_html(markdown: str, *, shown: Mapping[int, str]) -> Markup:
             blank = "\N{NO-BREAK SPACE}" if match[1] else ""  # the number stays on the line of its sentence
             return f'{blank}<a class="cite" href="#b{n}">{escape(shown[n])}</a>'
 
-        return _NUMBER.sub(link, str(escape(tokens[index].content)))
+        return _NUMBER.sub(link, str(raised(tokens[index].content)))
 
     reader.add_render_rule("text", text)
     html = reader.render(markdown)
     return Markup(re.sub(r"<(p|li|td|th|table)>", r'<\1 dir="auto">', html))  # markdown-it escaped the rest
+
+
+def raised(text: str) -> Markup:
+    """`text` escaped, its x_1, x_{ij}, 10^5 and 10^{-9} as subscripts and superscripts, as they stand in the paper."""
+    html = str(escape(text))
+    for _ in range(3):  # as deep as scripts of scripts go
+        html = _BRACED.sub(lambda match: _script(match[1], match[2]), html)
+    return Markup(_SINGLE.sub(lambda match: _script(match[1], match[2]), html))
+
+
+def _script(sign: str, content: str) -> str:
+    tag = "sub" if sign == "_" else "sup"
+    return f"<{tag}>{content}</{tag}>"
 
 
 def cited_pages(citations: Sequence[Citation], *, library: Shelf) -> list[CitedPage]:
