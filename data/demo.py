@@ -9,19 +9,17 @@ were cited. Also an example of the Python API. Exit code 1 when an answer is not
 from __future__ import annotations
 
 import argparse
-import json
-import re
 import shutil
 import sys
 import time
-import unicodedata
 from pathlib import Path
-from typing import Any
 
 import click
 
+from eval.answers import is_right
+from eval.questions import Question, read_questions
 from rag_app import Answer, Library
-from rag_app.cli.progress import PageProgress
+from rag_app.cli.progress import ProgressBar
 from rag_app.render.page import write_page
 from rag_app.render.terminal import Screen, answer_text
 
@@ -32,30 +30,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("demo_output"), help="default: demo_output")
     out: Path = parser.parse_args().out
-    lines = (HERE / "questions" / "demo.jsonl").read_text(encoding="utf-8").splitlines()
-    questions = [json.loads(line) for line in lines if line.strip()]
+    questions = read_questions(HERE / "questions" / "demo.jsonl")
     started = time.perf_counter()
     right = 0
     with Library.open(out / "library") as library:
-        with PageProgress() as progress:
+        with ProgressBar("Reading", "pages") as progress:
             report = library.ingest(HERE / "papers", on_progress=progress)
         for document in report.documents:
             click.echo(f"{document.document}: {document.pages} pages{', unchanged' if document.skipped else ''}")
         screen = Screen.detect(library.settings.terminal.right_to_left)
         for number, question in enumerate(questions, start=1):
-            answer = library.ask(question["question"])
-            good = is_right(answer, question)
+            answer = library.ask(question.question)
+            good = is_known(answer, question)
             right += good
-            click.echo(f"\n{'─' * screen.width}\nQuestion {number}. {question['question']}\n")
+            click.echo(f"\n{'─' * screen.width}\nQuestion {number}. {question.question}\n")
             click.echo(answer_text(answer, screen, library=library.path))
-            page = out / f"{number}-{question['kind']}.html"
+            page = out / f"{number}-{question.kind}.html"
             write_page(answer, page, library=library)
             for citation in answer.citations:
                 if citation.image:
                     kept = out / f"{number}-{citation.kind}-{citation.n}.png"
                     shutil.copyfile(library.path / "crops" / citation.image, kept)
                     click.echo(f"    saved: {kept}")
-            verdict = "As known." if good else f"NOT the known answer: {'; '.join(question['answers'])}"
+            verdict = "As known." if good else f"NOT the known answer: {'; '.join(question.answers)}"
             click.echo(f"\nPage: {page}\n{verdict}")
     click.echo(
         f"\n{'─' * screen.width}\n{right} of {len(questions)} answers are right ({time.perf_counter() - started:.0f} s)"
@@ -63,21 +60,10 @@ def main() -> int:
     return 0 if right == len(questions) else 1
 
 
-def is_right(answer: Answer, gold: dict[str, Any]) -> bool:  # Any: JSON
-    """Whether the known page is cited, the known element too, and, for text and tables, a known string is said."""
-    cited = [c for c in answer.citations if c.document == gold["document"] and c.page in gold["pages"]]
-    if gold["label"] is not None and gold["label"] not in [citation.label for citation in cited]:
-        return False
-    if gold["kind"] in ("formula", "figure"):
-        return bool(cited)
-    said = plain(answer.answer)
-    return bool(cited) and any(plain(text) in said for text in gold["answers"])
-
-
-def plain(text: str) -> str:
-    """Letters and digits only, one case, one form: what two ways to print the same answer share."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    return re.sub(r"[^\w.]+", "", folded)
+def is_known(answer: Answer, question: Question) -> bool:
+    """Whether the answer is the known one and cites the known page."""
+    cited = {(citation.document, page) for citation in answer.citations for page, _ in citation.places}
+    return is_right(answer, question) and any((question.document, page) in cited for page in question.pages)
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from source.typeset import Mark, block_id, heading_text, label_of
 Json = dict[str, Any]  # Any: written out as JSON at once
 VERSION = 1
 A4_POINTS = {"width": 595.28, "height": 841.89}  # what template.typ sets
+BODY_POINTS = [65.2, 779.5]  # from and to, down the page: headers stand above, footers below
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ def truth_of(document: Document, marks: tuple[Mark, ...]) -> Json:
         "furniture": {
             "headers": [document.header_odd, document.header_even],
             "footers": [document.footer],
+            "body": BODY_POINTS,
             "page_numbers": [document.words.number(n) for n in range(1, pages + 1)],
         },
         "reading_order": reading,
