@@ -34,12 +34,12 @@ def ingest(call: Call, *, paths: tuple[Path, ...], workers: int | None, password
     A file that has not changed is skipped; a changed one replaces its older version. A broken page or file is
     reported and the rest is kept. Exit code 1 when a file could not be read at all.
     """
-    from rag_app.cli.progress import PageProgress
+    from rag_app.cli.progress import ProgressBar
     from rag_app.library import Library
 
     call.interrupted = "Interrupted. What was finished is kept in the library; run the same command again to go on."
     password = _first_line(password_file) if password_file else None
-    with Library.open(call.library) as library, PageProgress() as progress:
+    with Library.open(call.library) as library, ProgressBar("Reading", "pages") as progress:
         report = library.ingest(paths, workers=workers, password=password, on_progress=progress)
     failed = any(document.error for document in report.documents)
     return Shown(report.to_dict(), _summary(report, call.library), exit_code=1 if failed else 0)

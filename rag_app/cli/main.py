@@ -22,6 +22,7 @@ COMMANDS = {
     "repair": "rag_app.cli.library:repair",
     "doctor": "rag_app.cli.doctor:doctor",
     "models": "rag_app.cli.models:models",
+    "eval": "rag_app.cli.evaluation:evaluation",
 }
 
 

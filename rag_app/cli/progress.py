@@ -1,4 +1,4 @@
-"""The progress bar of an ingestion: pages done and left, pages per second; nothing where stderr is not a terminal."""
+"""The progress bar of what takes long: done, left and the rate; nothing where stderr is not a terminal."""
 
 from __future__ import annotations
 
@@ -11,29 +11,38 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColum
 from rich.text import Text
 
 
-class _PagesPerSecond(ProgressColumn):
+class _Rate(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:.1f} pages/s" if speed else "", style="dim")
+        return Text(f"{speed:.1f} {self._unit}/s" if speed else "", style="dim")
 
 
-class PageProgress:
-    """Call it with the pages done and the pages known so far; use it as a context."""
+class ProgressBar:
+    """Call it with how many are done and how many are known so far; use it as a context.
 
-    def __init__(self) -> None:
+    Args:
+        doing: what is going on, "Reading".
+        unit: what is counted, in the plural.
+    """
+
+    def __init__(self, doing: str, unit: str) -> None:
         console = Console(file=sys.stderr)
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
-            TextColumn("pages"),
-            _PagesPerSecond(),
+            TextColumn(unit),
+            _Rate(unit),
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
             disable=not console.is_terminal,
         )
-        self._task = self._progress.add_task("Reading", total=None)
+        self._task = self._progress.add_task(doing, total=None)
 
     def __enter__(self) -> Self:
         self._progress.start()
