@@ -304,3 +304,18 @@ def test_exit_codes_and_tracebacks(monkeypatch: pytest.MonkeyPatch, capfd: pytes
     assert run_once(monkeypatch, raising(ZeroDivisionError("oh")), "--debug") == 1
     assert "Traceback" in capfd.readouterr().err
     assert run_once(monkeypatch, lambda: Shown({}, "partly", exit_code=1)) == 1
+
+
+# --- measuring ------------------------------------------------------------------------------------------------------
+
+
+def test_eval_retrieval_and_answers(sample_library: Path, tmp_path: Path) -> None:
+    lines = (SAMPLE_PAPERS.parent / "questions" / "demo.jsonl").read_text(encoding="utf-8").splitlines()
+    questions = tmp_path / "questions.jsonl"
+    questions.write_text("\n".join(lines[:2]) + "\n", encoding="utf-8")
+    found = document(rag_app("eval", "retrieval", questions, "--json", "--library", sample_library))
+    assert found["scored"] + found["skipped"] == 2
+    judged = json.loads(rag_app("eval", "answers", questions, "--json", "--library", sample_library).stdout)
+    assert judged["total"] == 2 and judged["failed"] == 0
+    shown = rag_app("eval", "retrieval", questions, "--library", sample_library).stdout
+    assert "recall@5" in shown
