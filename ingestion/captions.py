@@ -76,23 +76,15 @@ def link(
 ) -> list[int | None]:
     """Index of the caption of each target, or None; a caption may have several targets (panels of one figure).
 
-    Cheapest pairs first: the gap between the boxes, plus a fee for the unusual side (figures have their caption
-    below, tables above), for another kind, and for text `between` them. Then further panels near a taken caption.
+    The cheapest set of pairs: the gap between the boxes, plus a fee for the unusual side (figures have their caption
+    below, tables above), for another kind, and for text `between` them. Then further panels
+    near a taken caption.
     """
-    costs: list[tuple[float, int, int]] = []
-    for i, target in enumerate(targets):
-        for j, (match, box) in enumerate(captions):
-            if target.kind == "Table" and match.kind == "Figure" and match.sure is False:
-                continue
-            cost = _cost(target, match, box, between)
-            if cost is not None:
-                costs.append((cost, i, j))
-    found: list[int | None] = [None] * len(targets)
-    taken: set[int] = set()
-    for _, i, j in sorted(costs):
-        if found[i] is None and j not in taken:
-            found[i] = j
-            taken.add(j)
+    costs = [
+        [_cost(target, match, box, between) for match, box in captions]
+        for target in targets
+    ]
+    found = _cheapest(costs)
     for _ in range(3):  # panels may be chained: each pass reaches one row or column further
         for i, target in enumerate(targets):
             if found[i] is None and target.kind == "Figure":
@@ -100,9 +92,31 @@ def link(
     return found
 
 
+def _cheapest(costs: Sequence[Sequence[float | None]]) -> list[int | None]:
+    """Column of each row so that as many rows as possible have one and the sum is least; None: pair not allowed.
+
+    Exact for up to 12 columns (a page has fewer captions); beyond that the columns are taken in order, 12 at most.
+    """
+    n = min(12, max((len(row) for row in costs), default=0))
+    best: dict[int, tuple[float, tuple[int | None, ...]]] = {0: (0.0, ())}
+    for row in costs:
+        after: dict[int, tuple[float, tuple[int | None, ...]]] = {}
+        for used, (total, chosen) in best.items():
+            options: list[tuple[int, float, int | None]] = [(used, total + 1000, None)]
+            for j in range(n):
+                cost = row[j]
+                if cost is not None and not used & 1 << j:
+                    options.append((used | 1 << j, total + cost, j))
+            for key, value, j in options:
+                if key not in after or value < after[key][0]:
+                    after[key] = (value, (*chosen, j))
+        best = after
+    return list(min(best.values(), key=lambda item: item[0])[1])
+
+
 def _cost(target: Target, match: CaptionMatch, box: BBox, between: Sequence[BBox]) -> float | None:
     dx, dy = x_gap(target.bbox, box), y_gap(target.bbox, box)
-    if (dx > 0 and dy > 0) or dy > 250 or dx > 60:
+    if (dx > 0 and dy > 0) or dy > 250 or dx > 60 or (target.kind == "Table" and match.kind == "Figure" and not match.sure):
         return None
     below = box[1] >= target.bbox[3] - 4
     cost = dy + 1.5 * dx
@@ -140,7 +154,7 @@ def _panel_of(
             continue
         a, b = targets[i].bbox, other.bbox
         box = captions[j][1]
-        beside = y_gap(a, b) == 0 and x_gap(a, b) < 60 and x_gap(a, box) == 0
+        beside = y_gap(a, b) == 0 and x_gap(a, b) < 150 and x_gap(a, box) == 0
         stacked = x_overlap(a, b) > 0.3 and y_gap(a, b) < 25 and (a[1] + a[3]) / 2 < box[1]
         whole = union([a, b])
         clear = not any(_in_between(t, whole) for t in between)

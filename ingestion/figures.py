@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from ingestion.elements import BBox
-from ingestion.geometry import area, clip, grow, overlap, union, x_overlap, y_gap
+from ingestion.geometry import area, clip, grow, overlap, union, x_overlap
 
 PADDING = 5.0  # points around a crop: boxes are tight to the ink
 
@@ -63,5 +65,29 @@ def lone_images(images: Sequence[BBox], pictures: Sequence[BBox], others: Sequen
     return out
 
 
-def near(a: BBox, b: BBox, distance: float) -> bool:
-    return y_gap(a, b) < distance and x_overlap(a, b) > 0.3
+def grow_to_ink(box: BBox, ink: Sequence[BBox], walls: Sequence[BBox], page: BBox) -> BBox:
+    """The box with all drawings and images that touch it, and those that touch these; stops at `walls`.
+
+    Drawings over half a page high or wide enough to be frames of the page, and those that would take in a wall, are
+    left out. At most 4 rounds.
+    """
+    if not ink:
+        return box
+    boxes = np.array(ink, dtype=np.float64)
+    width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+    page_w, page_h = page[2] - page[0], page[3] - page[1]
+    usable = (width * height < 0.5 * page_w * page_h) & ~((width > 0.6 * page_w) & (height < 3)) & (height < 0.8 * page_h)
+    boxes = boxes[usable]
+    x0, y0, x1, y1 = box
+    for _ in range(4):
+        touch = (boxes[:, 0] < x1 + 3) & (boxes[:, 2] > x0 - 3) & (boxes[:, 1] < y1 + 3) & (boxes[:, 3] > y0 - 3)
+        out = (boxes[:, 0] < x0) | (boxes[:, 2] > x1) | (boxes[:, 1] < y0) | (boxes[:, 3] > y1)
+        grown = (x0, y0, x1, y1)
+        for bx0, by0, bx1, by1 in boxes[touch & out][:400].tolist():
+            wider = (min(grown[0], bx0), min(grown[1], by0), max(grown[2], bx1), max(grown[3], by1))
+            if not any(overlap(wider, w) > overlap(grown, w) + 1 for w in walls):
+                grown = wider
+        if grown == (x0, y0, x1, y1):
+            break
+        x0, y0, x1, y1 = grown
+    return clip((x0, y0, x1, y1), page)

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ingestion.elements import BBox
-from ingestion.geometry import union
-from ingestion.glyphs import Glyph, Run, main_size, mark_indices, to_rows
+from ingestion.glyphs import Glyph, Run, main_base, mark_indices
 from ingestion.script import is_rtl_letter, normalise_line
 from ingestion.tables import Rule
 
@@ -22,6 +21,8 @@ _MATH_CHARS = set("=≈≡≤≥<>±×÷·∑∏∫∂∇√∞∈∉⊂⊆∪�
 _CMEX = {"X": "∑", "P": "∑", "Y": "∏", "Q": "∏", "Z": "∫", "R": "∫", "q": "√", "p": "√", "r": "√", "s": "√",
          "h": "[", "i": "]", "n": "{", "o": "}", "\x12": "(", "\x13": ")", "\x10": "(", "\x11": ")"}  # fmt: skip
 _BIG = set("∑∏∫⋃⋂⋁⋀∐∮")
+_LIMIT_WORDS = ("max", "min", "lim", "sup", "inf", "argmax", "argmin")
+_TALL_FONT = re.compile(r"CMEX|MTEX|txex|pxex", re.I)  # fonts of big operators and brackets, hung below their baseline
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,114 +72,142 @@ def _named(g: Glyph) -> Glyph:
 
 
 def linear(glyphs: Sequence[Glyph], bars: Sequence[Rule]) -> str:
-    """One-line reading of two-dimensional mathematics: fractions as (a)/(b), indices as x_i^2."""
-    rows = _rows(glyphs, bars)
-    return "\n".join(text for row in rows if (text := normalise_line(_linear_row(row, bars))))
+    """One-line reading of each row of two-dimensional mathematics: (a)/(b), √(x), x_i^2, ∑_{i=1}^{n}.
+
+    Parts that are put together become one Glyph with their text as its character.
+    """
+    items = list(glyphs)
+    for bar in sorted(bars, key=lambda r: r.x1 - r.x0):
+        items = _compose_bar(items, bar)
+    return "\n".join(text for row in _rows(items) if (text := normalise_line(_row_text(row))))
 
 
-def _rows(glyphs: Sequence[Glyph], bars: Sequence[Rule]) -> list[list[Glyph]]:
-    """Rows of a system of equations; what belongs to one fraction or operator stays in one row."""
-    if not glyphs:
+def full_size(items: Sequence[Glyph]) -> float:
+    """Size of the letters that are no indices: the largest, big operators and tall brackets apart."""
+    own = [g.size for g in items if g.c not in _BIG and not _TALL_FONT.search(g.font)]
+    return max(own or [g.size for g in items], default=0.0)
+
+
+def _compose_bar(items: list[Glyph], bar: Rule) -> list[Glyph]:
+    """The items with what stands over and under the bar made one: a fraction, or a root when √ is at its left end."""
+    inside = [g for g in items if bar.x0 - 1.5 <= (g.x0 + g.x1) / 2 <= bar.x1 + 1.5]
+    under = _nearest_row([g for g in inside if _axis(g) > bar.y], bar.y)
+    root = next((g for g in items if g.c == "√" and abs(g.x1 - bar.x0) < 0.25 * g.size and g not in under), None)
+    over = [] if root else _nearest_row([g for g in inside if _axis(g) <= bar.y], bar.y)
+    if not under or not (over or root):
+        return items
+    size = full_size([*over, *under])
+    gone = {id(g) for g in [*over, *under]} | {id(root)}
+    rest = [g for g in items if id(g) not in gone]
+    model = max(under, key=lambda g: g.size)
+    if root is not None:
+        inner = _row_text(under)
+        text = f"√{inner}" if len(inner) == 1 else f"√({inner})"
+        return [*rest, model._replace(c=text, x0=root.x0, x1=bar.x1, size=size)]
+    text = f"({_row_text(over)})/({_row_text(under)})"
+    return [*rest, model._replace(c=text, x0=bar.x0, x1=bar.x1, base=bar.y + 0.25 * size, size=size)]
+
+
+def _axis(g: Glyph) -> float:
+    """y of the middle of a letter."""
+    return g.base - 0.25 * g.size
+
+
+def _nearest_row(items: list[Glyph], y: float) -> list[Glyph]:
+    """The items of the one line nearest to a bar at y, indices included; none when it is more than 2.5 sizes away."""
+    if not items:
         return []
-    size = max(g.size for g in glyphs)
-    spans = [(g.base - 0.7 * g.size, g.base + 0.2 * g.size) for g in glyphs if g.size > 0.8 * size]
-    spans += [(b.y - 0.8 * size, b.y + 0.8 * size) for b in bars]
-    merged: list[list[float]] = []
-    for top, bottom in sorted(spans):
-        if merged and top < merged[-1][1] - 0.1 * size:
-            merged[-1][1] = max(merged[-1][1], bottom)
+    size = full_size(items)
+    mains = [g for g in items if g.size > 0.8 * size] or items
+    base = min(mains, key=lambda g: abs(_axis(g) - y)).base
+    if abs(base - 0.25 * size - y) > 2.5 * size:
+        return []
+    return [g for g in items if abs(_axis(g) - (base - 0.25 * size)) < 0.95 * size]
+
+
+def _rows(items: Sequence[Glyph]) -> list[list[Glyph]]:
+    """Rows of a system of equations, top to bottom."""
+    if not items:
+        return []
+    size = full_size(items)
+    bases: list[list[float]] = []
+    for base in sorted(g.base for g in items if g.size > 0.8 * size and g.c not in _BIG and not _TALL_FONT.search(g.font)):
+        if bases and base - bases[-1][-1] < 0.45 * size:
+            bases[-1].append(base)
         else:
-            merged.append([top, bottom])
-    rows: list[list[Glyph]] = [[] for _ in merged]
-    for g in glyphs:
-        middle = g.base - 0.25 * g.size
-        rows[min(range(len(merged)), key=lambda i: max(merged[i][0] - middle, middle - merged[i][1], 0.0))].append(g)
+            bases.append([base])
+    middles = [sorted(row)[len(row) // 2] for row in bases] or [items[0].base]
+    rows: list[list[Glyph]] = [[] for _ in middles]
+    for g in items:
+        tall = g.c in _BIG or bool(_TALL_FONT.search(g.font))
+        y = (g.y0 + g.y1) / 2 + 0.25 * size if tall else g.base
+        rows[min(range(len(middles)), key=lambda i: abs(middles[i] - y))].append(g)
     return rows
 
 
-def _linear_row(glyphs: list[Glyph], bars: Sequence[Rule]) -> str:
-    if not glyphs:
-        return ""
-    pieces, rest = _fractions(glyphs, bars)
-    rest.sort(key=lambda g: g.x0)
-    if any(is_rtl_letter(g.c) for g in rest):
-        rest.sort(key=lambda g: -g.x1)
-    for x, text, model in pieces:
-        at = sum(1 for g in rest if g.x0 < x)
-        rest.insert(at, model._replace(c=text, x0=x))
-    return _with_limits(rest)
-
-
-def _fractions(glyphs: list[Glyph], bars: Sequence[Rule]) -> tuple[list[tuple[float, str, Glyph]], list[Glyph]]:
-    """Fractions taken out of the glyphs: (left edge, text, a glyph that stands for it), and the glyphs left."""
-    rest = list(glyphs)
-    pieces: list[tuple[float, str, Glyph]] = []
-    for bar in sorted(bars, key=lambda b: b.x0 - b.x1):
-        size = main_size(rest) or 10.0
-        over = [g for g in rest if _spans_bar(g, bar) and g.base <= bar.y + 0.05 * size and g.base > bar.y - 2.6 * size]
-        under = [
-            g for g in rest if _spans_bar(g, bar) and g.base > bar.y + 0.3 * g.size and g.base < bar.y + 2.6 * size
-        ]
-        if not over or not under:
-            continue
-        inner = [b for b in bars if b is not bar and b.x1 - b.x0 < bar.x1 - bar.x0]
-        top, bottom = _linear_row(over, inner), _linear_row(under, inner)
-        roots = [g for g in rest if g.c == "√" and abs(g.x1 - bar.x0) < 2 and g not in over and g not in under]
-        rest = [g for g in rest if g not in over and g not in under]
-        if roots:
-            continue
-        model = max([*over, *under], key=lambda g: g.size)
-        pieces.append((bar.x0, f"({top})/({bottom})", model._replace(base=bar.y + 0.25 * model.size, x1=bar.x1)))
-    return pieces, rest
-
-
-def _spans_bar(g: Glyph, bar: Rule) -> bool:
-    middle = (g.x0 + g.x1) / 2
-    return bar.x0 - 1.5 <= middle <= bar.x1 + 1.5
-
-
-def _with_limits(glyphs: list[Glyph]) -> str:
-    """Text of one row: limits of big operators follow them, then indices are marked."""
-    used: set[int] = set()
+def _row_text(items: Sequence[Glyph]) -> str:
+    """Text of one row: limits follow their operator, then indices are marked."""
+    row = sorted(items, key=lambda g: g.x0)
+    if any(is_rtl_letter(g.c) for g in row):
+        row.sort(key=lambda g: -g.x1)
+    size = full_size(row)
+    row = _join_words(row, size)
+    base = main_base([g for g in row if g.c not in _BIG] or row, size)
+    operators = [g for g in row if g.c in _BIG or g.c in _LIMIT_WORDS]
+    limits: dict[int, list[Glyph]] = {id(g): [] for g in operators}
+    rest: list[Glyph] = []
+    for g in row:
+        far = g.base > base + 0.5 * size or g.base < base - 0.75 * size
+        near = min(operators, key=lambda o: _x_distance(g, o), default=None)
+        if g.size < 0.87 * size and far and near is not None and _x_distance(g, near) < 3 * size:
+            limits[id(near)].append(g)
+        else:
+            rest.append(g)
     out: list[Glyph] = []
-    size = main_size(glyphs)
-    for i, g in enumerate(glyphs):
-        if i in used:
-            continue
-        if g.c in _BIG:
-            near = [
-                (k, h)
-                for k, h in enumerate(glyphs)
-                if k not in used
-                and k != i
-                and h.size < 0.87 * size
-                and h.x1 > g.x0 - 0.6 * size
-                and h.x0 < g.x1 + 0.6 * size
-                and h.c not in _BIG
-            ]
-            middle = (g.y0 + g.y1) / 2
-            low = [(k, h) for k, h in near if h.base > middle + 0.4 * size and _centred(h, near, g)]
-            high = [(k, h) for k, h in near if h.base < middle - 0.2 * size and _centred(h, near, g)]
-            used |= {k for k, _ in [*low, *high]} | {i}
-            out = [h for h in out if h not in [x for _, x in [*low, *high]]]
-            text = g.c
-            text += f"_{{{mark_indices([h for _, h in low])}}}" if low else ""
-            text += f"^{{{mark_indices([h for _, h in high])}}}" if high else ""
-            out.append(g._replace(c=text + " ", size=size, base=_base(glyphs, size)))
+    for g in rest:
+        if id(g) in limits:
+            low = [h for h in limits[id(g)] if h.base > base]
+            high = [h for h in limits[id(g)] if h.base <= base]
+            text = g.c + (f"_{{{_plain(low)}}}" if low else "") + (f"^{{{_plain(high)}}}" if high else "")
+            out.append(g._replace(c=text, size=size, base=base))
         else:
             out.append(g)
-    return mark_indices(out, always_brace=True)
+    return mark_indices(out, size=size, always_brace=True)
 
 
-def _centred(h: Glyph, near: Sequence[tuple[int, Glyph]], operator: Glyph) -> bool:
-    return len(near) < 40 and abs((h.x0 + h.x1) / 2 - (operator.x0 + operator.x1) / 2) < 40
+def _plain(items: Sequence[Glyph]) -> str:
+    return mark_indices(list(items), size=full_size(items), always_brace=True).strip()
 
 
-def _base(glyphs: Sequence[Glyph], size: float) -> float:
-    main = sorted(g.base for g in glyphs if g.size > 0.87 * size and g.c not in _BIG)
-    return main[len(main) // 2] if main else (glyphs[0].base if glyphs else 0.0)
+def _x_distance(a: Glyph, b: Glyph) -> float:
+    return abs((a.x0 + a.x1) / 2 - (b.x0 + b.x1) / 2)
 
 
-def formula_rows(runs: Sequence[Run]) -> list[BBox]:
-    """Boxes of the visual lines of the runs."""
-    return [union(r.bbox for r in row) for row in to_rows(runs)]
+def _join_words(row: list[Glyph], size: float) -> list[Glyph]:
+    """Letters that spell an operator with limits ("max", "lim") become one item."""
+    out: list[Glyph] = []
+    i = 0
+    while i < len(row):
+        word = next((w for w in _LIMIT_WORDS if _spells(row, i, w, size)), None)
+        if word is None:
+            out.append(row[i])
+            i += 1
+            continue
+        letters = _letters(row, i, len(word), size)
+        between = [g for g in row[i : row.index(letters[-1])] if g not in letters]
+        out.append(letters[0]._replace(c=word, x1=letters[-1].x1))
+        out += between
+        i = row.index(letters[-1]) + 1
+    return out
+
+
+def _letters(row: Sequence[Glyph], start: int, n: int, size: float) -> list[Glyph]:
+    """The next n items of full size from `start`."""
+    return [g for g in row[start : start + 2 * n] if g.size > 0.87 * size][:n]
+
+
+def _spells(row: Sequence[Glyph], start: int, word: str, size: float) -> bool:
+    if row[start].c != word[0]:
+        return False
+    letters = _letters(row, start, len(word), size)
+    return "".join(g.c for g in letters) == word and not (start and row[start - 1].c.isalpha() and row[start].x0 - row[start - 1].x1 < 0.1)

@@ -169,10 +169,12 @@ def row_to_line(row: Sequence[Run], *, rtl: bool = False) -> Line:
 
 def row_text(row: Sequence[Run], *, rtl: bool = False) -> str:
     """Text of one visual line in logical order, indices marked, spaces put where the gaps are."""
+    if not all(run.horizontal for run in row):
+        return normalise_line(" ".join(run.text for run in row))
     glyphs = [g for run in row for g in run.glyphs]
     direction = letter_direction(g.c for g in glyphs)
     if direction < 0 or (direction == 0 and rtl) or any(is_rtl_letter(g.c) for g in glyphs):
-        return normalise_line(_rtl_text(glyphs, rtl=direction < 0 or (direction == 0 and rtl)))
+        return normalise_line(_rtl_text(_with_joints(row), rtl=direction < 0 or (direction == 0 and rtl)))
     if any(b.bbox[0] < a.bbox[2] - 0.5 for a, b in zip(row, row[1:], strict=False)):
         glyphs.sort(key=lambda g: g.x0)
     elif _painted_out_of_order(glyphs):
@@ -184,25 +186,33 @@ def _painted_out_of_order(glyphs: Sequence[Glyph]) -> bool:
     return any(b.x1 < a.x0 - 1 for a, b in zip(glyphs, glyphs[1:], strict=False))
 
 
-def mark_indices(glyphs: Sequence[Glyph], *, always_brace: bool = False) -> str:
-    """Text of left-to-right glyphs with "^" and "_" before raised and lowered ones, and blanks at gaps."""
-    size = main_size(glyphs)
+def mark_indices(glyphs: Sequence[Glyph], *, size: float | None = None, always_brace: bool = False) -> str:
+    """Text of left-to-right glyphs with "^" and "_" before raised and lowered ones, and blanks at gaps.
+
+    size: of what is no index; by default that of most glyphs. Raised and lowered glyphs that stand over each other
+    are told apart: "_{k=1}^N". Braces: around more than one sign, in text only where they are needed.
+    """
+    size = size or main_size(glyphs)
     base = main_base(glyphs, size)
-    parts: list[tuple[str, str]] = []  # ("", text) | ("^", text) | ("_", text)
+    text = ""
+    index: dict[str, str] = {}
     last: Glyph | None = None
     for g in glyphs:
-        level = _level(g, size, base)
-        if g.c.isspace() and parts:
-            level = parts[-1][0]
-        gap = last is not None and not g.c.isspace() and not last.c.isspace() and g.x0 - last.x1 > 0.2 * size
-        if gap:
-            parts.append(("", " "))
-        if parts and parts[-1][0] == level:
-            parts[-1] = (level, parts[-1][1] + g.c)
+        level = "" if g.c.isspace() and not index else _level(g, size, base)
+        wide = last is not None and not g.c.isspace() and not last.c.isspace() and g.x0 - last.x1 > 0.2 * size
+        if g.c.isspace() and index:
+            text, index = _with_indices(text, index, " ", always_brace=always_brace) + g.c, {}
+        elif level:
+            if wide and level in index:
+                index[level] += " "
+            elif wide and not index:
+                text += " "
+            index[level] = index.get(level, "") + g.c
         else:
-            parts.append((level, g.c))
+            text, index = _with_indices(text, index, " " if wide else g.c, always_brace=always_brace), {}
+            text += f" {g.c}" if wide else g.c
         last = g
-    return _join_levels(parts, always_brace=always_brace)
+    return _with_indices(text, index, "", always_brace=always_brace)
 
 
 def _level(g: Glyph, size: float, base: float) -> str:
@@ -213,34 +223,49 @@ def _level(g: Glyph, size: float, base: float) -> str:
     return "_" if g.base > base + 0.06 * size else ""
 
 
-def _join_levels(parts: list[tuple[str, str]], *, always_brace: bool) -> str:
-    text = ""
-    for i, (level, part) in enumerate(parts):
+def _with_indices(text: str, index: dict[str, str], after: str, *, always_brace: bool) -> str:
+    for level, part in index.items():
         body = part.strip()
-        if not level or not body:
-            text += part
-            continue
-        after = parts[i + 1][1][:1] if i + 1 < len(parts) else ""
         before = text[-1:]
-        plain = not before or before.isspace() or all(ch in _RAISED_MARKS for ch in body)
+        plain = not before or before.isspace() or all(c in _RAISED_MARKS for c in body)
         if level == "^" and (plain or (body.lower() in _ORDINAL and before.isdigit())):
             text += body
-        elif len(body) > 1 and (always_brace or not body.isalnum() or after.isalnum()):
+        elif len(body) > 1 and (always_brace or not body.isalnum() or after.isalnum() or len(index) > 1):
             text += f"{level}{{{body}}}"
         else:
             text += level + body
-        if part[-1:].isspace():
-            text += " "
     return text
+
+
+def _with_joints(row: Sequence[Run]) -> list[Glyph]:
+    """The glyphs of the row, with a zero-width non-joiner where a word goes on in another run of the same font.
+
+    Where a producer wraps the non-joiner in marked content, MuPDF drops it but begins a new run.
+    """
+    out: list[Glyph] = []
+    for left, right in zip(row, [*row[1:], None], strict=True):
+        out += left.glyphs
+        if right is None:
+            break
+        a = max(left.glyphs, key=lambda g: g.x1)
+        b = min(right.glyphs, key=lambda g: g.x0)
+        same = a.font == b.font and abs(a.size - b.size) < 0.1 and abs(a.base - b.base) < 0.1
+        if same and is_rtl_letter(a.c) and is_rtl_letter(b.c) and abs(b.x0 - a.x1) < 0.04 * a.size:
+            out.append(a._replace(c="\u200c", x0=a.x1, x1=a.x1))
+    return out
 
 
 def _rtl_text(glyphs: list[Glyph], *, rtl: bool) -> str:
     """Logical text of a line with right-to-left letters, from the places of its glyphs."""
     ordered = sorted(_attach_zero_width(glyphs), key=lambda item: -item[0])
+    size = main_size(glyphs)
+    base = main_base(glyphs, size)
     chars: list[str] = []
     last: Glyph | None = None
     for _, cluster in ordered:
         g = cluster[0]
+        if _level(g, size, base) == "^" and g.c.isdigit() and last is not None and is_rtl_letter(last.c):
+            chars.append("^")  # a footnote mark
         if last is not None and not g.c.isspace() and not last.c.isspace() and last.x0 - g.x1 > 0.13 * g.size:
             chars.append(" ")
         elif last is not None and _scripts_meet(last.c, g.c):

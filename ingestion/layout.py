@@ -10,8 +10,9 @@ import pymupdf
 import pymupdf.layout  # pyright: ignore[reportMissingImports]  # switches page.get_layout() on
 
 from ingestion.blocks import Block, PageBlocks
-from ingestion.compose import Painted, Region, compose
+from ingestion.compose import compose
 from ingestion.crops import Cropper
+from ingestion.drafts import Painted, Region
 from ingestion.elements import BBox
 from ingestion.glyphs import read_runs
 from ingestion.tables import Grid, Rule
@@ -31,20 +32,12 @@ def parse_page(page: pymupdf.Page, *, crops: Path, hidden: Sequence[BBox] = (), 
     raw: Any = page.get_text("rawdict", flags=_TEXT_FLAGS)  # Any: PyMuPDF's nested dicts
     runs = read_runs(raw, hidden=hidden)
     painted = _painted(page, page_box)
-    blocks, rtl, problems = compose(
-        _regions(page),
-        runs,
-        painted,
-        page_box,
-        number=(page.number or 0) + 1,
-        cut=Cropper(page, crops).cut,
-    )
+    blocks, rtl = compose(_regions(page), runs, painted, page_box, cut=Cropper(page, crops).cut)
     return PageBlocks(
         number=(page.number or 0) + 1,
         width=page_box[2],
         height=page_box[3],
         blocks=tuple(blocks),
-        problems=tuple(problems),
         rtl=rtl,
         ocr=ocr,
     )

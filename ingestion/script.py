@@ -14,7 +14,8 @@ _ACCENTS = {"´": "\u0301", "`": "\u0300", "¨": "\u0308", "ˆ": "\u0302", "˜":
             "¸": "\u0327", "˘": "\u0306", "˝": "\u030b", "˙": "\u0307", "¯": "\u0304"}  # fmt: skip
 _ACCENT_BEFORE = re.compile(r"([´¨ˆ˜ˇ˚˘˝˙]) ?([A-Za-zıȷ])")
 _CEDILLA_AFTER = re.compile(r"([A-Za-z]) ?¸")
-_INVISIBLE = re.compile("[\u200b\u2060\ufeff\u200e\u200f\u202a-\u202e\u2066-\u2069\x00-\x08\x0b-\x1f\x7f]")
+_INVISIBLE = re.compile("[\ufe00-\ufe0f\u200b\u2060\ufeff\u200e\u200f\u202a-\u202e\u2066-\u2069\x00-\x08\x0b-\x1f\x7f]")
+_MATH_LETTER = re.compile("[\U0001d400-\U0001d7ff]")
 _BLANKS = re.compile(r"[ \t\u00a0\u2000-\u200a\u202f\u205f\u3000]+")
 _ALEF = "اأإآ"
 _MIRROR = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
@@ -142,11 +143,13 @@ def _normalise_once(text: str) -> str:
         return _BLANKS.sub(" ", text).strip()
     for old, new in _LIGATURES.items():
         text = text.replace(old, new)
+    text = _MATH_LETTER.sub(lambda m: unicodedata.normalize("NFKC", m[0]), text)
     text = _ACCENT_BEFORE.sub(_compose_before, text)
     text = _CEDILLA_AFTER.sub(lambda m: unicodedata.normalize("NFC", m[1] + "\u0327"), text)
+    text = _BLANKS.sub(" ", text)
     if _ARABIC.search(text):
         text = _normalise_arabic(text)
-    text = _BLANKS.sub(" ", text).strip()
+    text = _BLANKS.sub(" ", text).strip(" \u200c")
     if text.endswith("\u00ad"):
         text = text[:-1] + "-"
     return unicodedata.normalize("NFC", text.replace("\u00ad", ""))

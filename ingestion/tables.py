@@ -37,41 +37,152 @@ class Table:
     header_rows: int
 
 
-def build_table(
-    box: BBox, grid: Grid, runs: Sequence[Run], rules: Sequence[Rule], *, rtl: bool = False
-) -> Table | None:
-    """The table in `box`; None when it holds no text. Columns stay in visual order, from the reading side."""
+def build_table(box: BBox, grid: Grid, runs: Sequence[Run], rules: Sequence[Rule], *, rtl: bool = False) -> Table | None:
+    """The table in `box`; None when it holds no text. rtl: the first column is the rightmost."""
     if not runs:
         return None
     inner = [r for r in rules if box[0] - 6 <= r.x0 and r.x1 <= box[2] + 6 and box[1] - 6 <= r.y <= box[3] + 6]
-    words = _words(runs)
-    edges = _column_edges(box, grid, words)
-    rows = _row_bands(box, grid, runs)
-    n_rows, n_cols = len(rows), len(edges) - 1
-    parts: list[list[list[Run]]] = [[[] for _ in range(n_cols)] for _ in range(n_rows)]
-    spans: list[tuple[int, int, int, list[Run]]] = []
-    by_row: list[list[Run]] = [[] for _ in range(n_rows)]
-    for run in runs:
-        by_row[_row_of(run, rows)].append(run)
-    for r, row_runs in enumerate(by_row):
-        for piece in _pieces(row_runs, edges):
-            first, last = _columns_of(piece, edges, inner, rows, r)
-            if first == last:
-                parts[r][first].append(piece)
-            else:
-                _add_span(spans, r, first, last, piece)
-    cells = [[_cell_text(part, rtl=rtl) for part in row] for row in parts]
-    for r, first, last, pieces in spans:
-        text = _cell_text(pieces, rtl=rtl)
-        for c in range(first, last + 1):
-            cells[r][c] = f"{text} {cells[r][c]}".strip() if cells[r][c] else text
-    header = _header_rows(rows, inner, box)
-    cells, header = _tidy(cells, header)
+    edges = _column_edges(box, grid, _words(runs))
+    rows = _row_bands(box, grid, runs, inner)
+    pieces = _place(runs, edges, rows, inner)
+    cells = _texts(pieces, len(rows), len(edges) - 1, rtl=rtl)
+    _fill_merged_rows(cells, pieces, edges, rows, inner, labels={0, 1} if not rtl else {len(edges) - 2, len(edges) - 3})
+    cells, header = _tidy(cells, _header_rows(rows, inner, edges))
     if not cells or not cells[0]:
         return None
     if rtl:
         cells = [list(reversed(row)) for row in cells]
     return Table(tuple(tuple(row) for row in cells), min(header, len(cells)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Text of one cell or part of it: its row and the first and last column it covers."""
+
+    run: Run
+    row: int
+    first: int
+    last: int
+
+    @property
+    def middle(self) -> float:
+        return (self.run.bbox[1] + self.run.bbox[3]) / 2
+
+
+def _place(
+    runs: Sequence[Run], edges: Sequence[float], rows: Sequence[tuple[float, float]], rules: Sequence[Rule]
+) -> list[_Piece]:
+    by_row: list[list[Run]] = [[] for _ in rows]
+    for run in runs:
+        by_row[_row_of(run, rows)].append(run)
+    out: list[_Piece] = []
+    for r, row_runs in enumerate(by_row):
+        parts = _pieces(row_runs, edges)
+        for part in parts:
+            first, last = _columns_of(part, parts, edges, rules, rows[r][1])
+            out.append(_Piece(part, r, first, last))
+    return out
+
+
+def _texts(pieces: Sequence[_Piece], n_rows: int, n_cols: int, *, rtl: bool) -> list[list[str]]:
+    grouped: dict[tuple[int, int, int], list[Run]] = {}
+    for p in pieces:
+        grouped.setdefault((p.row, p.first, p.last), []).append(p.run)
+    cells = [["" for _ in range(n_cols)] for _ in range(n_rows)]
+    for (row, first, last), group in sorted(grouped.items(), key=lambda item: min(r.bbox[1] for r in item[1])):
+        text = _cell_text(group, rtl=rtl)
+        for c in range(first, last + 1):
+            cells[row][c] = f"{cells[row][c]} {text}".strip()
+    return cells
+
+
+def _fill_merged_rows(
+    cells: list[list[str]],
+    pieces: Sequence[_Piece],
+    edges: Sequence[float],
+    rows: Sequence[tuple[float, float]],
+    rules: Sequence[Rule],
+    *,
+    labels: set[int],
+) -> None:
+    """Repeat the text of cells merged over rows: texts that stand in the middle of a group of otherwise empty rows.
+
+    Groups end at rules. A text level with one row of its group may be an ordinary cell with empty ones around it, so
+    it is repeated only in the `labels` columns, where a rule ends the group.
+    """
+    middles = [_middle(pieces, r, rows) for r in range(len(rows))]
+    for c in range(len(edges) - 1):
+        at = (edges[c] + edges[c + 1]) / 2
+        cuts = [0, *_rule_rows(at, rows, rules), len(rows)]
+        for begin, end in zip(cuts, cuts[1:], strict=False):
+            if end - begin < 2 or cells[begin][c] and any(not cells[r][c] for r in range(begin + 1, end)) and not _off_row(
+                [p for p in pieces if p.row == begin and p.first <= c <= p.last], middles, rows
+            ):
+                continue
+            _fill_group(cells, [p for p in pieces if p.first <= c <= p.last], c, (begin, end), middles, label=c in labels)
+
+
+def _fill_group(
+    cells: list[list[str]],
+    pieces: Sequence[_Piece],
+    c: int,
+    group: tuple[int, int],
+    middles: Sequence[float],
+    *,
+    label: bool,
+) -> None:
+    begin, end = group
+    texts = {p.row: p for p in sorted(pieces, key=lambda p: -p.middle) if begin <= p.row < end}
+    if not texts or len(texts) == end - begin:
+        return
+    height = (middles[end - 1] - middles[begin]) / max(1, end - begin - 1)
+    filled: list[tuple[int, int, str]] = []
+    start = begin
+    for row, piece in sorted(texts.items()):
+        own = [p for p in pieces if p.row == row]
+        middle = sum(p.middle for p in own) / len(own)
+        stop = next(
+            (s for s in range(start, end) if abs((middles[start] + middles[s]) / 2 - middle) < 0.3 * height and s >= row),
+            None,
+        )
+        if stop is None or piece.row < start:
+            return
+        level = min(abs(middle - m) for m in middles) < 0.2 * height
+        if stop > start and level and not (label and len(texts) == 1 and (begin, end) != (0, len(middles))):
+            return
+        filled.append((start, stop, cells[row][c]))
+        start = stop + 1
+    if start != end:
+        return
+    for first, last, text in filled:
+        for r in range(first, last + 1):
+            cells[r][c] = text
+
+
+def _off_row(pieces: Sequence[_Piece], middles: Sequence[float], rows: Sequence[tuple[float, float]]) -> bool:
+    """Whether the pieces stand between the lines of text rather than on one."""
+    return bool(pieces) and all(
+        min(abs(p.middle - m) for m in middles) > 0.2 * (rows[p.row][1] - rows[p.row][0]) for p in pieces
+    )
+
+
+def _middle(pieces: Sequence[_Piece], row: int, rows: Sequence[tuple[float, float]]) -> float:
+    """y of most of the text of a row; the middle of its band when it has none."""
+    found = sorted(p.middle for p in pieces if p.row == row)
+    if not found:
+        return (rows[row][0] + rows[row][1]) / 2
+    return max(found, key=lambda y: (sum(1 for z in found if abs(z - y) < 1), -abs(y - found[len(found) // 2])))
+
+
+def _rule_rows(x: float, rows: Sequence[tuple[float, float]], rules: Sequence[Rule]) -> list[int]:
+    """Indices of the rows that begin below a rule crossing x."""
+    found: set[int] = set()
+    for rule in rules:
+        if rule.x0 - 1 <= x <= rule.x1 + 1:
+            above = sum(1 for top, bottom in rows if (top + bottom) / 2 < rule.y)
+            if 0 < above < len(rows):
+                found.add(above)
+    return sorted(found)
 
 
 def _words(runs: Sequence[Run]) -> list[BBox]:
@@ -105,9 +216,21 @@ def _column_edges(box: BBox, grid: Grid, words: list[BBox]) -> list[float]:
     return edges
 
 
-def _row_bands(box: BBox, grid: Grid, runs: Sequence[Run]) -> list[tuple[float, float]]:
-    """(top, bottom) of each row."""
-    ys = [min(box[1], *(r.bbox[1] for r in runs)), *grid.ys, max(box[3], *(r.bbox[3] for r in runs))]
+def _row_bands(
+    box: BBox, grid: Grid, runs: Sequence[Run], rules: Sequence[Rule]
+) -> list[tuple[float, float]]:
+    """(top, bottom) of each row: the grid's, cut where a rule parts the text of one."""
+    ys = sorted({min(box[1], *(r.bbox[1] for r in runs)), *grid.ys, max(box[3], *(r.bbox[3] for r in runs))})
+    for rule in rules:
+        i = next((i for i, (a, b) in enumerate(zip(ys, ys[1:], strict=False)) if a + 2 < rule.y < b - 2), None)
+        if i is None:
+            continue
+        inside = [r for r in runs if ys[i] <= (r.bbox[1] + r.bbox[3]) / 2 < ys[i + 1]]
+        beside = [r for r in inside if r.bbox[0] < rule.x1 and r.bbox[2] > rule.x0]
+        over = [r for r in beside if r.bbox[3] < rule.y + 0.35 * r.size]
+        under = [r for r in beside if r.bbox[1] > rule.y - 0.35 * r.size]
+        if over and under and len(over) + len(under) == len(beside):
+            ys = sorted({*ys, rule.y})
     return [(a, b) for a, b in zip(ys, ys[1:], strict=False) if b > a] or [(box[1], box[3])]
 
 
@@ -148,29 +271,28 @@ def _cut(run: Run, cuts: Sequence[float]) -> list[Run]:
 
 
 def _columns_of(
-    piece: Run, edges: Sequence[float], rules: Sequence[Rule], rows: Sequence[tuple[float, float]], row: int
+    piece: Run, row: Sequence[Run], edges: Sequence[float], rules: Sequence[Rule], bottom: float
 ) -> tuple[int, int]:
     """First and last column that a piece of text stands in.
 
-    It covers several columns when a short rule below it does (the rule of a merged header), or when it reaches
-    well over a boundary.
+    It covers several columns when a short rule below it does, with no other text of the row over that rule (the rule
+    of a merged header), or when it reaches well over a boundary.
     """
     n = len(edges) - 1
     x0, x1 = piece.bbox[0], piece.bbox[2]
     middle = (x0 + x1) / 2
-    whole = edges[-1] - edges[0]
-    bottom = rows[row][1]
     for rule in rules:
         width = rule.x1 - rule.x0
-        near = piece.bbox[3] - 3 <= rule.y <= bottom + 6
-        if near and width < 0.9 * whole and rule.x0 - 4 <= x0 and x1 <= rule.x1 + 4:
-            covered = [
-                c
-                for c in range(n)
-                if min(edges[c + 1], rule.x1) - max(edges[c], rule.x0) > 0.5 * (edges[c + 1] - edges[c])
-            ]
-            if len(covered) > 1 and abs(middle - (rule.x0 + rule.x1) / 2) < 0.25 * width:
-                return covered[0], covered[-1]
+        under = piece.bbox[3] - 3 <= rule.y <= bottom + 6 and rule.x0 - 4 <= x0 and x1 <= rule.x1 + 4
+        if not under or width > 0.9 * (edges[-1] - edges[0]) or abs(middle - (rule.x0 + rule.x1) / 2) > 0.25 * width:
+            continue
+        if any(o is not piece and rule.x0 < (o.bbox[0] + o.bbox[2]) / 2 < rule.x1 for o in row):
+            continue
+        covered = [
+            c for c in range(n) if min(edges[c + 1], rule.x1) - max(edges[c], rule.x0) > 0.5 * (edges[c + 1] - edges[c])
+        ]
+        if len(covered) > 1:
+            return covered[0], covered[-1]
     first = next((c for c in range(n) if middle < edges[c + 1]), n - 1)
     last = first
     reach = max(3.0, 0.12 * (x1 - x0))
@@ -179,14 +301,6 @@ def _columns_of(
     while last < n - 1 and x1 > edges[last + 1] + reach:
         last += 1
     return first, last
-
-
-def _add_span(spans: list[tuple[int, int, int, list[Run]]], row: int, first: int, last: int, piece: Run) -> None:
-    for r, a, b, pieces in spans:
-        if r == row and (a, b) == (first, last):
-            pieces.append(piece)
-            return
-    spans.append((row, first, last, [piece]))
 
 
 def _cell_text(runs: Sequence[Run], *, rtl: bool) -> str:
@@ -200,10 +314,13 @@ def _cell_text(runs: Sequence[Run], *, rtl: bool) -> str:
     return text
 
 
-def _header_rows(rows: Sequence[tuple[float, float]], rules: Sequence[Rule], box: BBox) -> int:
-    """Rows above the first full-width rule that has rows above and below it; 1 without such a rule."""
-    wide = sorted(r.y for r in rules if r.x1 - r.x0 > 0.75 * (box[2] - box[0]))
-    for y in wide:
+def _header_rows(rows: Sequence[tuple[float, float]], rules: Sequence[Rule], edges: Sequence[float]) -> int:
+    """Rows above the first rule over all columns that has rows above and below it; 1 without such a rule."""
+    if len(edges) > 2:
+        first, last = (edges[0] + edges[1]) / 2, (edges[-2] + edges[-1]) / 2
+    else:
+        first, last = edges[0] + 8, edges[-1] - 8
+    for y in sorted(r.y for r in rules if r.x0 <= first and r.x1 >= last):
         above = sum(1 for top, bottom in rows if (top + bottom) / 2 < y)
         if 0 < above < len(rows):
             return above if above <= 4 else 1

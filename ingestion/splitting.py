@@ -1,0 +1,209 @@
+"""Text regions put right: what the layout model joined is cut apart, what it cut apart is joined."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from itertools import pairwise
+from statistics import median
+
+from ingestion.blocks import Line
+from ingestion.captions import match_caption
+from ingestion.drafts import TEXT_KINDS, Draft
+from ingestion.formulas import equation_number, is_math
+from ingestion.geometry import union, x_gap, y_gap
+from ingestion.glyphs import Run, main_base, row_to_line, to_rows
+from ingestion.paragraphs import is_finished
+from ingestion.script import is_rtl_letter
+from ingestion.sections import heading_number, is_references
+
+_BULLET = re.compile(r"^[•·▪◦‣∙●■]\s*(?=\S)")
+_MARK = re.compile(r"^(?:[•·▪◦‣∙●■–]|\[[\d۰-۹٠-٩]{1,3}\]|\(?[\d۰-۹٠-٩]{1,2}[.)])$")
+
+
+def split_texts(drafts: Sequence[Draft], *, rtl: bool) -> list[Draft]:
+    """Text drafts cut before captions, after headings, at bullets, wide gaps and changes of size."""
+    out: list[Draft] = []
+    for d in drafts:
+        if d.kind in ("text", "caption", "list_item", "footnote", "heading") and len(d.runs) > 1:
+            out += _split(d, rtl=rtl)
+        else:
+            out.append(d)
+    return out
+
+
+def _split(d: Draft, *, rtl: bool) -> list[Draft]:
+    rows = to_rows(d.upright)
+    if len(rows) < 2:
+        return [d]
+    lines = [row_to_line(row, rtl=rtl) for row in rows]
+    bases = [main_base([g for run in row for g in run.glyphs], line.size) for row, line in zip(rows, lines, strict=True)]
+    gaps = [b - a for a, b in pairwise(bases)]
+    usual = median(gaps)
+    groups: list[list[int]] = [[0]]
+    for i in range(1, len(rows)):
+        above, here = lines[i - 1], lines[i]
+        head = lines[groups[-1][0]]
+        letters = min(sum(c.isalpha() for c in above.text), sum(c.isalpha() for c in here.text))
+        match = match_caption(here.text)
+        finished = is_finished(above.text)
+        cut = (
+            (match is not None and match.sure and d.kind != "heading" and (finished or len(above.text) < 4))
+            or (letters > 8 and abs(above.size - here.size) > 0.8 and d.kind != "footnote")
+            or (gaps[i - 1] > 1.45 * usual + 2 and gaps[i - 1] > 1.6 * max(above.size, here.size))
+            or (len(gaps) > 3 and finished and d.kind == "text" and gaps[i - 1] > 1.18 * usual + 0.5)
+            or (_is_heading(above, d, alone=len(groups[-1]) == 1) and not here.bold)
+            or (not above.bold and finished and _is_heading(here, d, alone=True))
+            or _opens_bullet(here.text)
+            or (_opens_bullet(head.text) and _starts_out(here, head, rtl=rtl))
+        )
+        if cut:
+            groups.append([i])
+        else:
+            groups[-1].append(i)
+    if len(groups) == 1:
+        return [d]
+    out: list[Draft] = []
+    for n, group in enumerate(groups):
+        runs = [run for i in group for run in rows[i]]
+        first = lines[group[0]]
+        kind = d.kind if n == 0 or d.kind in ("list_item", "footnote") else "text"
+        if _opens_bullet(first.text):
+            kind = "list_item"
+        elif len(group) == 1 and _is_heading(first, d, alone=True):
+            kind = "heading"
+        elif match_caption(first.text) and n:
+            kind = "caption"
+        elif d.kind == "caption" and n and not match_caption(first.text):
+            kind = "caption" if abs(first.size - lines[0].size) < 0.5 and len(groups[0]) == 1 and rtl is False else "text"
+        out.append(Draft(kind, union(r.bbox for r in runs), runs))
+    rest = [run for run in d.runs if not run.horizontal]
+    out[0].runs += rest
+    return out
+
+
+def _opens_bullet(text: str) -> bool:
+    return bool(_BULLET.match(text))
+
+
+def _starts_out(here: Line, head: Line, *, rtl: bool) -> bool:
+    """Whether a line under a bullet starts at the bullet or further out: the paragraph after the list."""
+    return here.bbox[2] >= head.bbox[2] - 1 if rtl else here.bbox[0] <= head.bbox[0] + 1
+
+
+def _is_heading(line: Line, d: Draft, *, alone: bool) -> bool:
+    """A bold, short, numbered line (or "References") in a draft of text."""
+    text, box = line.text, line.bbox
+    if not (alone and line.bold and d.kind in ("text", "list_item")) or len(text) > 80:
+        return False
+    short = box[2] - box[0] < 0.75 * (d.bbox[2] - d.bbox[0])
+    return short and (heading_number(text) is not None or is_references(text)) and not re.search(r"[.:;,]$", text)
+
+
+def mend_formulas(drafts: list[Draft], *, rtl: bool) -> list[Draft]:
+    """Formulas that are plain text get another kind; numbered mathematical lines in text become formulas.
+
+    The layout model misses some display formulas and, in Persian pages, takes headings for them.
+    """
+    out: list[Draft] = []
+    for d in drafts:
+        if d.kind == "formula" and d.upright:
+            glyphs = [g for run in d.upright for g in run.glyphs]
+            letters = [g for g in glyphs if g.c.isalpha()]
+            if letters and sum(is_rtl_letter(g.c) for g in letters) > 0.8 * len(letters):
+                bold = row_to_line(d.upright, rtl=rtl).bold
+                d.kind = "heading" if bold and len(to_rows(d.upright)) == 1 else "text"
+            out.append(d)
+        elif d.kind in ("text", "list_item", "heading") and d.upright:
+            out += _formulas_in(d)
+        else:
+            out.append(d)
+    return _with_numbers(out)
+
+
+def _formulas_in(d: Draft) -> list[Draft]:
+    rows = to_rows(d.upright)
+    kinds = [_is_formula_row(row, d) for row in rows]
+    if not any(kinds):
+        return [d]
+    out: list[Draft] = []
+    start = 0
+    for i in range(1, len(rows) + 1):
+        if i == len(rows) or kinds[i] != kinds[start]:
+            runs = [run for row in rows[start:i] for run in row]
+            out.append(Draft("formula" if kinds[start] else d.kind, union(r.bbox for r in runs), runs))
+            start = i
+    return out
+
+
+def _is_formula_row(row: Sequence[Run], d: Draft) -> bool:
+    """A row with "(5)" at one end, and mathematics, not a sentence, for the rest."""
+    numbered = [run for run in row if equation_number(run.text) is not None]
+    rest = [run for run in row if run not in numbered]
+    if not rest:
+        return False
+    glyphs = [g for run in rest for g in run.glyphs]
+    if not is_math(glyphs):
+        return False
+    words = re.findall(r"[^\W\d_]{4,}", " ".join(run.text for run in rest))
+    gap = min((x_gap(n.bbox, r.bbox) for n in numbered for r in rest), default=0.0)
+    if numbered and gap > 12:
+        return len(words) <= 6
+    middle = (min(r.bbox[0] for r in rest) + max(r.bbox[2] for r in rest)) / 2
+    width = d.bbox[2] - d.bbox[0]
+    own = max(r.bbox[2] for r in rest) - min(r.bbox[0] for r in rest)
+    centred = abs(middle - (d.bbox[0] + d.bbox[2]) / 2) < 0.06 * width and own < 0.6 * width and width > 150
+    return centred and not words and any(g.c in "=≤≥≈<>" for g in glyphs)
+
+
+def _with_numbers(drafts: list[Draft]) -> list[Draft]:
+    """Equation numbers that stand in a draft of their own join the formula on their height."""
+    formulas = [d for d in drafts if d.kind == "formula"]
+    out: list[Draft] = []
+    for d in drafts:
+        if d.kind != "formula" and len(d.runs) <= 2 and equation_number("".join(r.text for r in d.runs)) is not None:
+            middle = (d.bbox[1] + d.bbox[3]) / 2
+            home = [f for f in formulas if f.bbox[1] - 3 <= middle <= f.bbox[3] + 3 and x_gap(f.bbox, d.bbox) > 5]
+            if home:
+                nearest = min(home, key=lambda f: x_gap(f.bbox, d.bbox))
+                nearest.runs += d.runs
+                nearest.bbox = union([nearest.bbox, d.bbox])
+                continue
+        out.append(d)
+    return out
+
+
+def join_marks(drafts: list[Draft], *, rtl: bool) -> list[Draft]:
+    """Bullets and numbers such as "[3]" that stand in a draft of their own join the text beside them."""
+    texts = [d for d in drafts if d.kind in TEXT_KINDS]
+    out: list[Draft] = []
+    for d in drafts:
+        if d.kind in TEXT_KINDS and len(d.runs) == 1 and _MARK.match(d.first_lines(1, rtl=rtl)):
+            beside = [
+                t
+                for t in texts
+                if t is not d
+                and y_gap(t.bbox, d.bbox) == 0
+                and x_gap(t.bbox, d.bbox) < 40
+                and abs(t.bbox[1] - d.bbox[1]) < 1.2 * d.runs[0].size
+            ]
+            if beside:
+                home = min(beside, key=lambda t: x_gap(t.bbox, d.bbox))
+                home.runs += d.runs
+                home.bbox = union([home.bbox, d.bbox])
+                home.kind = "list_item" if home.kind == "text" else home.kind
+                continue
+        out.append(d)
+    return out
+
+
+def name_code(drafts: Sequence[Draft]) -> None:
+    """Text drafts set mostly in a fixed-width font are code, apart from single short words such as addresses."""
+    for d in drafts:
+        if d.kind in ("text", "list_item", "heading") and d.upright:
+            lines = [row_to_line(row) for row in to_rows(d.upright)]
+            mono = sum(len(line.text) for line in lines if line.mono)
+            total = sum(len(line.text) for line in lines)
+            looks = len(lines) > 1 or re.search(r"[=({>;$]|::", lines[0].text)
+            if mono > 0.8 * total and looks and "@" not in lines[0].text:
+                d.kind = "code"
