@@ -33,7 +33,7 @@ LANGUAGE = "language"
 IMAGE = "image"  # crop file name or None
 ELEMENTS = "elements"  # ids of the elements it was made from
 CAPTION = "caption"
-CONTEXT = "context"  # sentences around a formula, or where the paper mentions a figure or table: searched, not quoted
+CONTEXT = "context"  # sentences around it, or that mention it: searched, not quoted
 CELLS = "cells"  # a table's cells, header rows first
 HEADER_ROWS = "header_rows"
 OCR = "ocr"
@@ -42,7 +42,6 @@ PAPER = "paper"  # on a Document only: the whole Paper as JSON
 NODE_KINDS = ("text", "table", "formula", "figure", "footnote", "reference")
 SECTION_SEPARATOR = " > "
 
-_EMBEDDED = {SECTION, CONTEXT}
 _TEXT_KINDS = {"text", "list_item", "code", "title"}
 _SENTENCE = re.compile(r"\S(?:.*?[.!?؟۔](?=\s)|.*$)", re.DOTALL)
 _SENTENCE_END = re.compile(r"(?<=[.!?؟۔])\s+")
@@ -103,10 +102,13 @@ def paper_document(paper: Paper) -> Document:
 
 def to_nodes(paper: Paper, *, chunk_tokens: int = 180) -> list[BaseNode]:
     """The nodes of `paper` in reading order, linked to their source, to the one before and the one after."""
+    drafts = list(_drafts(paper.elements, chunk_tokens))
     around = _contexts(paper)
-    nodes: list[BaseNode] = []
-    for draft in _drafts(paper.elements, chunk_tokens):
-        nodes.append(_node(paper, draft, order=len(nodes), context=around.get(draft.elements[0].id, "")))
+    joints = _joints([draft for draft in drafts if draft.kind == "text"])
+    nodes = [
+        _node(paper, draft, order=i, context=joints.get(id(draft)) or around.get(draft.elements[0].id, ""))
+        for i, draft in enumerate(drafts)
+    ]
     for before, after in pairwise(nodes):
         before.relationships[NodeRelationship.NEXT] = RelatedNodeInfo(node_id=after.node_id)
         after.relationships[NodeRelationship.PREVIOUS] = RelatedNodeInfo(node_id=before.node_id)
@@ -233,6 +235,16 @@ def _contexts(paper: Paper) -> dict[str, str]:
     return {id_: " ".join(dict.fromkeys(parts))[:_CONTEXT_CHARACTERS] for id_, parts in found.items()}
 
 
+def _joints(drafts: Sequence[_Draft]) -> dict[int, str]:
+    """By the identity of a text draft: the sentences it was cut from, just before and after, in the same section."""
+    found: dict[int, list[str]] = {}
+    for before, after in pairwise(drafts):
+        if before.elements[-1].section == after.elements[0].section:
+            found.setdefault(id(before), []).append(_first_sentence(after.texts[0]))
+            found.setdefault(id(after), []).append(_last_sentence(before.texts[-1]))
+    return {key: " ".join(parts)[:_CONTEXT_CHARACTERS] for key, parts in found.items()}
+
+
 _PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
 
 
@@ -278,11 +290,12 @@ def _node(paper: Paper, draft: _Draft, *, order: int, context: str) -> BaseNode:
     if draft.kind == "table" and first.cells:
         metadata[CELLS] = [list(row) for row in first.cells]
         metadata[HEADER_ROWS] = first.header_rows
+    embedded = {SECTION} if draft.kind == "text" else {SECTION, CONTEXT}
     common: dict[str, Any] = {  # Any: keyword arguments of two pydantic classes
         "id_": f"{paper.sha256[:16]}-{draft.kind}-{order:05d}",
         "text": _BETWEEN.join(draft.texts),
         "metadata": metadata,
-        "excluded_embed_metadata_keys": [key for key in metadata if key not in _EMBEDDED or not metadata[key]],
+        "excluded_embed_metadata_keys": [key for key in metadata if key not in embedded or not metadata[key]],
         "excluded_llm_metadata_keys": [key for key in metadata if key not in (TITLE, SECTION, PAGE, LABEL)],
         "metadata_template": "{value}",
         "metadata_separator": "\n",

@@ -219,6 +219,7 @@ def _diversified(scored: Sequence[Hit], k: int) -> tuple[list[Hit], list[Hit]]:
     """The k hits kept, and those a higher place was denied because they repeat one that was chosen."""
     near = list(scored[: 3 * k])
     bags = [frozenset(terms(hit.stored.text)) for hit in near]
-    chosen = diversified([hit.score for hit in near], bags, k=k)
+    pages = [(hit.stored.document_id, hit.stored.page) for hit in near]
+    chosen = diversified([hit.score for hit in near], bags, pages, k=k)
     kept = set(chosen)
     return [near[i] for i in chosen], [hit for i, hit in enumerate(near[:k]) if i not in kept]
