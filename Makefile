@@ -33,14 +33,17 @@ check: $(DEV) ## Lint, format, types, layers
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-cache
 
-bench: $(DEV) ## Measure: retrieval, answers and extraction on the sample papers, then benchmarks/
-	$(BIN)/python benchmarks/run.py
+bench: $(DEV) ## Measure reading, retrieval and answers on the sample papers
+	$(BIN)/rag-app ingest data/papers --library bench_output/library
+	$(BIN)/rag-app eval extraction data/papers/*.pdf
+	$(BIN)/rag-app eval retrieval data/questions/sample.jsonl --library bench_output/library
+	$(BIN)/rag-app eval answers data/questions/sample.jsonl --library bench_output/library
 
 docs: $(DEV) ## Rewrite docs/cli.md from the commands' own --help
 	$(BIN)/python docs/build_cli.py
 
-clean: ## Remove the environment, caches and the demo's output
-	rm -rf $(VENV) demo_output .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## Remove the environment, the caches and what demo and bench wrote
+	rm -rf $(VENV) demo_output bench_output .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(CORE): | python-found
 	@echo "Installing into $(VENV)/ (about 0.7 GB, one to three minutes the first time)"

@@ -135,15 +135,8 @@ def check_ocr() -> Check:
     """The engine that reads scanned pages, and its languages."""
     from ingestion.ocr import available
 
-    engine = available()
-    lacking = [language for language in ("eng", "fas") if language not in engine.languages]
-    install = "apt install " + " ".join(["tesseract-ocr", *(["tesseract-ocr-fas"] if "fas" in lacking else [])])
-    if not engine.languages:
-        return Check("ocr", "missing", "no Tesseract language data; scanned pages cannot be read", install)
-    found = f"Tesseract with {', '.join(engine.languages)}"
-    if lacking:
-        return Check("ocr", "missing", f"{found}; without {', '.join(lacking)}", install)
-    return Check("ocr", "ok", found)
+    status = available()
+    return Check("ocr", "ok" if {"eng", "fas"} <= set(status.languages) else "missing", status.message)
 
 
 def check_disk(library: Path) -> Check:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from rag_app.cli.frame import Call, Group, Shown, command, pass_call
 from rag_app.errors import LibraryDamaged
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group(
@@ -20,23 +16,19 @@ F = TypeVar("F", bound=Callable[..., Any])
     members={
         "retrieval": "rag_app.cli.evaluation:retrieval",
         "answers": "rag_app.cli.evaluation:answers",
+        "extraction": "rag_app.cli.evaluation:extraction",
     },
 )
 def evaluation() -> None:
-    """Measure retrieval and answers against known ones.
+    """Measure retrieval, answers and extraction against what is known.
 
     A question set is JSONL, one question a line; data/README.md describes its fields. Shares come with 95 % bootstrap
     intervals; what was scored and what failed add up to the total.
     """
 
 
-question_sets = click.argument(
-    "questions",
-    nargs=-1,
-    required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="JSONL...",
-)
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+question_sets = click.argument("questions", nargs=-1, required=True, type=_FILE, metavar="JSONL...")
 
 
 @command("retrieval", example="rag-app eval retrieval data/questions/sample.jsonl")
@@ -89,3 +81,27 @@ def answers(call: Call, *, questions: tuple[Path, ...], k: int, model: str | Non
     with Library.open(call.library, create=False) as library, ProgressBar("Asking", "questions") as progress:
         report = run(library, asked, file_of=file_of, k=k, answer=model, on_progress=progress)
     return Shown(report.to_dict(), report.table(), exit_code=1 if report.citations()["invented"] else 0)
+
+
+@command("extraction", example="rag-app eval extraction data/papers/*.pdf")
+@click.argument("papers", nargs=-1, required=True, type=_FILE, metavar="PDF...")
+@pass_call
+def extraction(call: Call, *, papers: tuple[Path, ...]) -> Shown:
+    """Read papers and compare with their truth.
+
+    The truth of paper.pdf is paper.truth.json beside it, as data/build.py writes it: figures, tables and their cells,
+    formulas, captions, headings, reading order. No library is needed or changed.
+    """
+    import tempfile
+
+    from eval.extraction import run
+    from eval.truth import read_truth
+    from ingestion.reading import read_paper
+
+    with tempfile.TemporaryDirectory() as crops:
+        reports = [
+            run(read_paper(path, crops=Path(crops)), read_truth(path.with_suffix(".truth.json"))) for path in papers
+        ]
+    return Shown(
+        {"papers": [report.to_dict() for report in reports]}, "\n\n".join(report.table() for report in reports)
+    )
