@@ -28,6 +28,11 @@ class Outcome:
     error: RagAppError | None = None
 
 
+def _address_space(memory_bytes: int) -> int:
+    """What the system itself bounds: more than the memory we watch, as not all address space is memory in use."""
+    return memory_bytes + memory_bytes // 2
+
+
 class Child:
     """One child process and the pipe to it; used by one thread, killed by any."""
 
@@ -54,7 +59,7 @@ class Child:
         assert self._process.stdin is not None and self._process.stdout is not None
         self._pipe = self._process.stdin
         threading.Thread(target=self._receive, args=(self._process.stdout,), daemon=True).start()
-        self._send(pickle.dumps((limits.memory_bytes, limits.page_wall_s + 30)))
+        self._send(pickle.dumps((_address_space(limits.memory_bytes), limits.page_wall_s + 30)))
 
     @property
     def spent(self) -> bool:

@@ -24,8 +24,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent stops its workers itself
     _die_with_parent()
     requests, replies = _take_pipes()
-    memory_bytes, patience_s = pickle.load(requests)
-    _cap_memory(memory_bytes)
+    address_space, patience_s = pickle.load(requests)
+    _cap_memory(address_space)
     inbox: queue.SimpleQueue[Any] = queue.SimpleQueue()  # Any: (function, args)
     threading.Thread(target=_receive, args=(requests, inbox), daemon=True).start()
     _send(replies, "ready", os.getpid())
@@ -88,14 +88,14 @@ def _arm(patience_s: float) -> None:
     faulthandler.dump_traceback_later(patience_s, exit=True, file=sys.stderr)
 
 
-def _cap_memory(memory_bytes: int) -> None:
-    """Hard bound of the address space where the system has one (not Windows); the parent watches the rest."""
+def _cap_memory(address_space: int) -> None:
+    """Bound the address space, in bytes, where the system can (not Windows); the parent watches the memory in use."""
     try:
         import resource
     except ImportError:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    bound = memory_bytes if hard == resource.RLIM_INFINITY else min(memory_bytes, hard)
+    bound = address_space if hard == resource.RLIM_INFINITY else min(address_space, hard)
     try:
         resource.setrlimit(resource.RLIMIT_AS, (bound, hard))
     except (ValueError, OSError):  # macOS refuses; there the parent's watch is all
