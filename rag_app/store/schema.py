@@ -116,6 +116,12 @@ CREATE INDEX vectors_by_generation ON vectors(space, generation);
 
 CREATE VIRTUAL TABLE search USING fts5(title, section, caption, body, context, content='', tokenize='ascii');
 CREATE VIRTUAL TABLE search_terms USING fts5vocab('search', 'row');
+CREATE VIRTUAL TABLE search_words USING fts5vocab('search', 'instance');
+
+CREATE TABLE lengths(
+    row INTEGER PRIMARY KEY REFERENCES nodes(row) ON DELETE CASCADE,
+    length INTEGER NOT NULL
+);
 
 CREATE TABLE ledger(
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -34,6 +34,7 @@ from rag_app.store.records import (
     SpaceInfo,
     StoredNode,
 )
+from rag_app.store.words import Words
 
 if TYPE_CHECKING:
     import sqlite3
@@ -51,6 +52,7 @@ class Store:
         self.database = database
         self.ledger = Ledger(database)
         self._lock = WriterLock(folder)
+        self._words = Words(folder)
         self._filters: OrderedDict[tuple[int, Filter], np.ndarray] = OrderedDict()
         self._guard = Lock()
 
@@ -205,7 +207,15 @@ class Store:
     def lexical(self, terms: Sequence[str], *, k: int, allowed: Filter | None = None) -> list[Scored]:
         """The `k` best nodes for any of the searchable `terms` by BM25, best first, among those `allowed`."""
         with self.snapshot() as connection:
-            return fulltext.lexical(connection, terms, k=k, allowed=allowed)
+            return self._words.search(connection, terms, k=k, allowed=allowed)
+
+    def fold_words(self, *, always: bool = False) -> bool:
+        """Make the postings file of a large library anew if it is worth it: call it when an ingestion ends.
+
+        Says whether it was written. Costs about 60 microseconds a node. Raises DiskFull, LibraryReadOnly.
+        """
+        with self.write_lock(), self.snapshot() as connection:
+            return self._words.fold(connection, always=always)
 
     def labelled(self, labels: Sequence[str], filter: Filter | None = None) -> list[int]:
         """Rows of the nodes which are that label ("Table 3"), in reading order."""
@@ -336,12 +346,12 @@ class Store:
     def document_frequency(self, terms: Sequence[str]) -> dict[str, int]:
         """How many nodes hold each of the searchable `terms`; terms that none holds are 0."""
         with self.snapshot() as connection:
-            return fulltext.document_frequency(connection, terms)
+            return self._words.document_frequency(connection, terms)
 
     def frequency_in(self, document_id: str, terms: Sequence[str]) -> tuple[int, dict[str, int]]:
         """How many nodes a document (by id) has, and how many of them hold each of the searchable `terms`."""
         with self.snapshot() as connection:
-            return fulltext.frequency_in(connection, document_id, terms)
+            return self._words.frequency_in(connection, document_id, terms)
 
     def count_answers(self) -> int:
         """How many answers are kept."""

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import faiss
 
-from rag_app.store.failures import os_errors
+from rag_app.store.replacing import replace_file
 
 MARK = b"RAGSPACE"
 _HEAD_BYTES = 4096  # checked at every opening: where FAISS keeps the sizes it allocates by
@@ -50,19 +50,7 @@ def write(path: Path, index: faiss.Index, *, space: str, generation: int, token:
         space, generation, token, index.ntotal, data.nbytes, zlib.crc32(data[:_HEAD_BYTES]), zlib.crc32(data)
     )
     end = json.dumps(dataclasses.asdict(origin)).encode()
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with os_errors(path.parent.parent):
-        path.parent.mkdir(exist_ok=True)
-        try:
-            with temporary.open("wb") as file:
-                file.write(data)
-                file.write(end + struct.pack("<I", len(end)) + MARK)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        _sync_folder(path.parent)
+    replace_file(path, [data, end, struct.pack("<I", len(end)), MARK], library=path.parent.parent)
 
 
 def read_origin(path: Path, *, thorough: bool = False) -> Origin:
@@ -122,11 +110,3 @@ def _crc(file: BinaryIO, length: int) -> int:
             break
         crc, length = zlib.crc32(block, crc), length - len(block)
     return crc
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -1,0 +1,33 @@
+"""Files that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from rag_app.store.failures import os_errors
+
+
+def replace_file(path: Path, parts: Iterable[bytes | memoryview], *, library: Path) -> None:
+    """Write `parts` to `path`: to a temporary name, flushed to the disk, then renamed.
+
+    At any moment there is the old file or the new one. Raises DiskFull, LibraryReadOnly about `library`.
+    """
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with os_errors(library):
+        path.parent.mkdir(exist_ok=True)
+        try:
+            with temporary.open("wb") as file:
+                for part in parts:
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
