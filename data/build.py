@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -35,6 +36,7 @@ def main() -> None:
         text = json.dumps(truth, ensure_ascii=False, indent=1)
         (out / f"{paper.name}.truth.json").write_text(text + "\n", encoding="utf-8")
         print(f"{paper.name}.pdf: {len(truth['pages'])} pages, {len(made.pdf) / 1024:.0f} KiB", file=sys.stderr)
+    (out / "typst.version").write_text(version("typst") + "\n", encoding="utf-8")  # see tests/test_sample_data.py
 
 
 if __name__ == "__main__":

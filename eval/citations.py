@@ -89,25 +89,27 @@ def _verdict(n: int, quote: str, words: Sequence[str]) -> Checked:
         return Checked(n, "invented", "the quote is empty")
     if wanted in there:
         return Checked(n, "verbatim")
-    found = _share(quote, there, words)
+    found = _share(quote, words)
     if found >= NEEDED:
         return Checked(n, "by words")
     return Checked(n, "invented", f"only {found:.0%} of the quote stands near the cited place: {quote[:80]!r}")
 
 
-def _share(quote: str, there: str, words: Iterable[str]) -> float:
+def _share(quote: str, words: Iterable[str]) -> float:
     """Share of the quote's letters in words that stand there; a word may be used as often as it occurs.
 
-    Long words may also stand inside the joined text, where a line end or the text layer cuts them.
+    A word that never stands alone there may also be part of one, or be cut in two by a line end or the text layer;
+    not so a number, whose parts would prove nothing.
     """
-    stock = Counter(squeeze(word) for word in words)
+    there = [squeeze(word) for word in words]
+    stock, alone, joined = Counter(there), set(there), "".join(there)
     total = kept = 0
     for word in map(squeeze, re.split(r"[\s\u200c]+|(?<=\w)[-–/|](?=\w)", quote)):
         total += len(word)
         if stock[word] > 0:
             stock[word] -= 1
             kept += len(word)
-        elif len(word) >= 3 and word in there:
+        elif word not in alone and len(word) >= 3 and not word.isdecimal() and word in joined:
             kept += len(word)
     return kept / total if total else 0.0
 

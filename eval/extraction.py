@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,6 +149,7 @@ class _Stream:
             parts.append(text)
             at += len(text)
         self.text = "".join(parts)
+        self._begins = set(self.starts)
         self._used: set[int] = set()
 
     def position(self, block: TrueBlock, truth: Truth) -> int | None:
@@ -155,15 +157,14 @@ class _Stream:
         if block.kind == "formula":
             return self._formula(block, truth)
         wanted = squeeze(block.text)
-        for probe, back in ((wanted[:60], 0), (wanted[-40:], max(0, len(wanted) - 40)), (wanted[20:50], 20)):
+        for probe, back in ((wanted, 0), (wanted[:60], 0), (wanted[-40:], len(wanted[:-40])), (wanted[20:50], 20)):
             if len(probe) < min(len(wanted), 20):
                 continue
-            at = self.text.find(probe)
-            while at >= 0 and at in self._used:
-                at = self.text.find(probe, at + 1)
-            if at >= 0:
-                self._used.add(at)
-                return at - back
+            found = [at for at in _occurrences(probe, self.text) if at not in self._used]
+            found.sort(key=lambda at: at - back not in self._begins)  # stable: an element's begin before all others
+            if found and (len(probe) >= 20 or found[0] in self._begins):
+                self._used.add(found[0])
+                return found[0] - back
         return None
 
     def _formula(self, block: TrueBlock, truth: Truth) -> int | None:
@@ -179,6 +180,13 @@ class _Stream:
             return None
         index = sum(start <= max(0, position) for start in self.starts) - 1
         return self.elements[index]
+
+
+def _occurrences(part: str, text: str) -> Iterator[int]:
+    at = text.find(part)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
 
 
 def _float(true: TrueFloat, paper: Paper, kind: str) -> FloatResult:
