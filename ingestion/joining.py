@@ -24,7 +24,7 @@ def assemble_paper(facts: FileFacts, name: str, parser: str, pages: Sequence[byt
         raise ParsingError(f"No page of {name} could be read. {raw[0]['page']['problems'][-1]['message']}")
     problems: list[Problem] = []
     if facts.repaired:
-        problems.append(_mended(sum(page["blank"] for page in raw), facts.pages))
+        problems.append(_mended([page["page"]["number"] for page in raw if page["blank"]], facts.pages))
     if scans := [page["page"]["number"] for page in raw if page["scan"]]:
         problems.append(_unread(scans))
     paper = assemble(
@@ -55,13 +55,12 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ", ".join(str(a) if a == b else f"{a}-{b}" for a, b in runs)
 
 
-def _mended(blank: int, total: int) -> Problem:
+def _mended(blank: Sequence[int], total: int) -> Problem:
     """What to say of a file whose table of objects MuPDF had to rebuild."""
-    if blank:
-        return Problem(
-            "open",
-            None,
-            f"The file is damaged: {blank} of its {total} pages look empty, what stood on them is lost. "
-            "Get a whole copy of it.",
-        )
-    return Problem("open", None, "The file is damaged and was mended; something may be missing.")
+    if not blank:
+        return Problem("open", None, "The file is damaged and was mended; something may be missing.")
+    if len(blank) == 1:
+        lost = f"page {blank[0]} of its {total} looks empty, what stood on it"
+    else:
+        lost = f"{len(blank)} of its {total} pages ({_ranges(blank)}) look empty, what stood on them"
+    return Problem("open", None, f"The file is damaged: {lost} is lost; get a whole copy of it.")

@@ -33,14 +33,10 @@ def open_pdf(path: Path, *, password: str | None, limits: Limits) -> pymupdf.Doc
                 raise EncryptedPdf(f"The password given does not open {name}: check it and try again.")
         count = doc.page_count
     except (RuntimeError, ValueError, IndexError, TypeError, FzErrorBase) as exc:
-        raise CorruptPdf(f"{name} is damaged beyond repair ({_first_line(exc)}): download or copy it again.") from exc
+        raise CorruptPdf(f"{name} is damaged beyond repair: download or copy it again.") from exc
     if count == 0:
         lost = "damaged and no page of it is left" if doc.is_repaired else "a PDF without pages"
         raise CorruptPdf(f"{name} is {lost}: download or make it again.")
     if count > limits.pages:
         raise TooLarge(f"{name} has {count} pages, the limit is {limits.pages}: split the file.")
     return doc
-
-
-def _first_line(exc: Exception) -> str:
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[0][:150]
