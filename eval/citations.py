@@ -34,6 +34,8 @@ class Cited(Protocol):
     @property
     def document_id(self) -> str: ...
     @property
+    def kind(self) -> str: ...
+    @property
     def places(self) -> Sequence[tuple[int, BBox]]: ...
     @property
     def quote(self) -> str: ...
@@ -44,7 +46,8 @@ class Checked:
     """Verdict on one citation or one [n] mark.
 
     verbatim   the quote, blanks and punctuation aside, stands near the cited boxes
-    by words   nearly all its words do, in another order: tables, formulas, right-to-left lines
+    by words   nearly all its words do, in another order: tables, right-to-left lines; of a formula, whose text layer
+               has no words, nearly all its letters and digits
     unchecked  the page has no text layer (a scan or a picture)
     invented   neither, or the mark has no citation
     """
@@ -80,16 +83,16 @@ def check_quote(citation: Cited, file: Path) -> Checked:
         return Checked(citation.n, "invented", str(exc))
     if empty:
         return Checked(citation.n, "unchecked", "no text layer on the page")
-    return _verdict(citation.n, citation.quote, [word.text for word in words])
+    return _verdict(citation.n, citation.quote, [word.text for word in words], by_letter=citation.kind == "formula")
 
 
-def _verdict(n: int, quote: str, words: Sequence[str]) -> Checked:
+def _verdict(n: int, quote: str, words: Sequence[str], *, by_letter: bool) -> Checked:
     wanted, there = squeeze(quote), squeeze("".join(words))
     if not wanted:
         return Checked(n, "invented", "the quote is empty")
     if wanted in there:
         return Checked(n, "verbatim")
-    found = _share(quote, words)
+    found = _letters_share(wanted, there) if by_letter else _share(quote, words)
     if found >= NEEDED:
         return Checked(n, "by words")
     return Checked(n, "invented", f"only {found:.0%} of the quote stands near the cited place: {quote[:80]!r}")
@@ -112,6 +115,10 @@ def _share(quote: str, words: Iterable[str]) -> float:
         elif word not in alone and len(word) >= 3 and not word.isdecimal() and word in joined:
             kept += len(word)
     return kept / total if total else 0.0
+
+
+def _letters_share(wanted: str, there: str) -> float:
+    return (Counter(wanted) & Counter(there)).total() / len(wanted)
 
 
 def squeeze(text: str) -> str:

@@ -47,9 +47,9 @@ BOX = (70.0, 80.0, 540.0, 110.0)
 def citation(
     quote: str, *, n: int = 1, page: int = 1, bbox: tuple[float, float, float, float] = BOX, **other: str
 ) -> Citation:
-    label = other.get("label")
+    label, kind = other.get("label"), other.get("kind", "text")
     document = other.get("document", "a.pdf")
-    return Citation(n, document, "id", "", page, bbox, ((page, bbox),), "text", label, quote, "node", None)
+    return Citation(n, document, "id", "", page, bbox, ((page, bbox),), kind, label, quote, "node", None)
 
 
 def answered(text: str, *citations: Citation, refused: bool = False) -> Answer:
@@ -95,6 +95,9 @@ def pdf(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (citation("Score Batch 47.7 256", page=3), "by words"),
         (citation("Score Batch 47.8 257", page=3), "invented"),
         (citation("256 256 256 256", page=3), "invented"),  # a word supports only itself
+        (citation("c_{i}=(hctaB 652)/(erocS)", page=3), "invented"),
+        (citation("(e_r r o)/(S c_{25}) + 6 774_{hB}", page=3, kind="formula"), "by words"),
+        (citation("(z_r r q)/(S x_{25}) + 6", page=3, kind="formula"), "invented"),
         (citation("anything", page=2), "unchecked"),
         (citation("anything", page=9), "invented"),
         (citation("…"), "invented"),
