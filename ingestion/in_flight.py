@@ -23,7 +23,7 @@ from rag_app.errors import DiskFull, ParsingError, RagAppError
 if TYPE_CHECKING:
     from ingestion.records import FileFacts, PageJob, PageRecord
 
-_REVISION = 1  # of our own part of the parser: raise it when the same PDF gives another Paper
+_REVISION = 1  # as in layout.PARSER (a test compares): raised when the same PDF gives another Paper
 _MOST_PAGES_A_BATCH = 8
 
 
@@ -39,7 +39,7 @@ class ReadResult:
 
 def parser_name() -> str:
     """Library, version and parameters that make a Paper; another name means: parse again."""
-    return f"pymupdf4llm {version('pymupdf4llm')} layout; rag-app parser {_REVISION}"
+    return f"pymupdf-layout {version('pymupdf-layout')}, rag-app blocks {_REVISION}"
 
 
 class Run:
