@@ -38,6 +38,8 @@ def main() -> int:
             report = library.ingest(HERE / "papers", on_progress=progress)
         for document in report.documents:
             click.echo(f"{document.document}: {document.pages} pages{', unchanged' if document.skipped else ''}")
+        for earlier in [*out.glob("*.html"), *out.glob("*.png")]:
+            earlier.unlink()
         screen = Screen.detect(library.settings.terminal.right_to_left)
         for number, question in enumerate(questions, start=1):
             answer = library.ask(question.question)
@@ -47,11 +49,11 @@ def main() -> int:
             click.echo(answer_text(answer, screen, library=library.path))
             page = out / f"{number}-{question.kind}.html"
             write_page(answer, page, library=library)
-            for citation in answer.citations:
-                if citation.image:
-                    kept = out / f"{number}-{citation.kind}-{citation.n}.png"
-                    shutil.copyfile(library.path / "crops" / citation.image, kept)
-                    click.echo(f"    saved: {kept}")
+            crops = {citation.image: citation for citation in reversed(answer.citations) if citation.image}
+            for image, citation in crops.items():
+                kept = out / f"{number}-{citation.kind}-{citation.n}.png"
+                shutil.copyfile(library.path / "crops" / image, kept)
+                click.echo(f"    saved: {kept}")
             verdict = "As known." if good else f"NOT the known answer: {'; '.join(question.answers)}"
             click.echo(f"\nPage: {page}\n{verdict}")
     click.echo(

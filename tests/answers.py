@@ -20,7 +20,7 @@ def english_answer() -> Answer:
         places=((1, (10, 20, 110, 70)),),
         kind="table",
         label="Table 2",
-        quote="big | 28.4",
+        quote="| big | 28.4 |",
         node_id="n1",
         image="table.png",
     )

@@ -112,6 +112,15 @@ def test_boxes_stand_where_the_citation_says(library: Shelf) -> None:
     assert (box.left, box.top, box.width, box.height) == (4, 18, 52, 54)
 
 
+def test_numbers_at_one_corner_stand_below_each_other(library: Shelf) -> None:
+    citation = english_answer().citations[0]
+    again = dataclasses.replace(citation, n=2)
+    (page,) = cited_pages([citation, again], library=library)
+    assert [(box.n, box.rank, box.same) for box in page.boxes] == [(1, 0, False), (2, 1, True)]
+    answer = dataclasses.replace(english_answer(), citations=(citation, again))
+    assert render_page(answer, library=library).count("data:image/png") == 1  # the shared crop stands once
+
+
 def test_a_box_at_the_edge_stays_on_the_page(library: Shelf) -> None:
     citation = dataclasses.replace(english_answer().citations[0], places=((1, (-5, 0, 500, 100)),))
     (box,) = cited_pages([citation], library=library)[0].boxes
@@ -128,6 +137,8 @@ def test_a_citation_over_two_pages_shows_both(library: Shelf) -> None:
 def test_persian_runs_from_right_to_left_with_its_digits(library: Shelf) -> None:
     html = render_page(persian_answer(), library=library)
     assert re.search(r'<html lang="fa" dir="rtl">', html)
+    table = dataclasses.replace(persian_answer(), citations=(dataclasses.replace(english_answer().citations[0]),))
+    assert "جدول ۲" in render_page(table, library=library)
     page = Tags(html)
     assert "منابع" in page.text and "صفحهٔ ۱" in page.text and "Sources" not in page.text
 
@@ -140,6 +151,8 @@ def test_answer_markdown() -> None:
     html = answer_html("*dk* and **big**\n\n| a | b |\n|---|---|\n| 1 | 2 [1] |\n\nsee [1] and [7]", shown={1: "1"})
     assert "<em>dk</em>" in html and "<strong>big</strong>" in html
     assert html.count('<a class="cite" href="#b1">1</a>') == 2
+    assert "∑<sub>i=1</sub><sup>N</sup>(a<sub>b</sub>) _c_" in answer_html("∑_{i=1}^{N}(a_b) _c_", shown={})
+    assert "<code>a_b</code>" in answer_html("`a_b`", shown={})
     assert "[7]" in html  # not a citation of this answer: left as it is
 
 

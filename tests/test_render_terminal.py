@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rag_app.render.quotes import readable_quote
 from rag_app.render.rtl import is_right_to_left, terminal_orders_itself, visual_line
 from rag_app.render.terminal import Screen, answer_text, markdown_lines, shorten
 from tests.answers import english_answer, persian_answer
@@ -19,7 +20,7 @@ def test_answer_with_its_citations(tmp_path: Path) -> None:
     assert "reaches 28.4 [1]" in shown
     assert "[1] A Paper · paper.pdf" in shown
     assert "page 1, Table 2, box 10, 20, 110, 70" in shown
-    assert "“big | 28.4”" in shown
+    assert "“big · 28.4”" in shown
     assert f"crop: {tmp_path / 'crops' / 'table.png'}" in shown
     assert max(len(line) for line in shown.splitlines() if "crop:" not in line) <= PLAIN.width + 8  # 8: bold codes
 
@@ -100,3 +101,10 @@ def test_what_is_piped_is_never_reordered_unless_asked(monkeypatch: pytest.Monke
 def test_shorten_cuts_at_a_blank() -> None:
     assert shorten("one two three", 9) == "one two …"
     assert shorten("one\n two", 9) == "one two"
+
+
+def test_table_quotes_read_as_rows() -> None:
+    citation = english_answer().citations[0]
+    quote = "Table 2: Results\n| a | b\\|c |\n| --- | --- |\n| 1 |  |"
+    assert readable_quote(dataclasses.replace(citation, quote=quote)) == "Table 2: Results\na · b|c\n1 · –"
+    assert readable_quote(dataclasses.replace(citation, kind="text", quote="| x |")) == "| x |"

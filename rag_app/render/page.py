@@ -12,7 +12,7 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -22,6 +22,7 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from rag_app.errors import EncryptedPdf, LibraryDamaged
+from rag_app.render.quotes import readable_quote
 from rag_app.render.rtl import is_right_to_left
 from rag_app.render.words import WORDS
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 PAGE_DPI = 130  # sharp enough to read on a laptop's screen at full width
 _AIR = 2.0  # points around a cited box
 _WEBP_QUALITY = 82
+_UNDERSCORE = "\ue000"  # of the private use area
 _BRACED = re.compile(r"([_^])\{([^{}]{1,80})\}")
 _SINGLE = re.compile(r"(?<=[^\W_])([_^])([^\W_])(?![\w^])")
 _NUMBER = re.compile(r"( ?)\[(\d+)\]")
@@ -45,10 +47,16 @@ _NUMBER = re.compile(r"( ?)\[(\d+)\]")
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A cited box in percent of its page, so that it fits at any width; `first` of its citation carries the number."""
+    """A cited box in percent of its page, so that it fits at any width.
+
+    first: of its citation, and so carries the number. rank: how many numbers stand at the same corner before it. same:
+    an earlier citation has this very box.
+    """
 
     n: int
     first: bool
+    rank: int
+    same: bool
     left: float
     top: float
     width: float
@@ -103,12 +111,12 @@ def render_page(answer: Answer, *, library: Shelf) -> str:
         lstrip_blocks=True,
     )
     words = WORDS.get(answer.language, WORDS["en"])
-    environment.filters |= {"digits": words.digits, "raised": raised}
+    environment.filters |= {"digits": words.digits, "raised": raised, "readable": readable_quote, "label": words.label}
     return environment.get_template("answer.html.j2").render(
         answer=answer,
         body=answer_html(answer.answer, shown={c.n: words.digits(c.n) for c in answer.citations}),
         pages=cited_pages(answer.citations, library=library),
-        crops={c.n: _data_uri(_crop(library, c.image)) for c in answer.citations if c.image},
+        crops=_crops(answer.citations, library=library),
         total_seconds=answer.seconds.get("total", sum(answer.seconds.values())),
         direction=direction,
         words=words,
@@ -130,6 +138,9 @@ def answer_html(markdown: str, *, shown: Mapping[int, str]) -> Markup:
         ["html_block", "html_inline", "link", "image", "autolink", "reference", "heading", "lheading", "code"]
     )
 
+    # In a paper's words an underscore is a subscript and never emphasis; out of the reader's way while it reads.
+    markdown = markdown.replace("_", _UNDERSCORE)
+
     def text(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
         def link(match: re.Match[str]) -> str:
             n = int(match[2])
@@ -138,10 +149,10 @@ def answer_html(markdown: str, *, shown: Mapping[int, str]) -> Markup:
             blank = "\N{NO-BREAK SPACE}" if match[1] else ""  # the number stays on the line of its sentence
             return f'{blank}<a class="cite" href="#b{n}">{escape(shown[n])}</a>'
 
-        return _NUMBER.sub(link, str(raised(tokens[index].content)))
+        return _NUMBER.sub(link, str(raised(tokens[index].content.replace(_UNDERSCORE, "_"))))
 
     reader.add_render_rule("text", text)
-    html = reader.render(markdown)
+    html = reader.render(markdown).replace(_UNDERSCORE, "_")
     return Markup(re.sub(r"<(p|li|td|th|table)>", r'<\1 dir="auto">', html))  # markdown-it escaped the rest
 
 
@@ -168,9 +179,11 @@ def cited_pages(citations: Sequence[Citation], *, library: Shelf) -> list[CitedP
     numbered: set[int] = set()
     for (document_id, page), found in places.items():
         size = library.paper(document_id).pages[page - 1]
-        boxes = []
+        boxes: list[Box] = []
         for citation, bbox in found:
-            boxes.append(_box(citation.n, bbox, size, first=citation.n not in numbered))
+            box = _box(citation.n, bbox, size, first=citation.n not in numbered)
+            rank = sum(b.first and abs(b.left - box.left) < 2 and abs(b.top - box.top) < 1.5 for b in boxes)
+            boxes.append(replace(box, rank=rank, same=any(bbox == earlier for _, earlier in found[: len(boxes)])))
             numbered.add(citation.n)
         image = _page_image(library, document_id, page)
         pages.append(CitedPage(f"p{len(pages) + 1}", found[0][0].document, page, image, size, tuple(boxes)))
@@ -184,6 +197,8 @@ def _box(n: int, bbox: BBox, size: PageSize, *, first: bool) -> Box:
     return Box(
         n=n,
         first=first,
+        rank=0,
+        same=False,
         left=round(100 * left / size.width, 3),
         top=round(100 * top / size.height, 3),
         width=round(100 * max(right - left, 0) / size.width, 3),
@@ -207,6 +222,12 @@ def _page_image(library: Shelf, document_id: str, page: int) -> str | None:
         webp = io.BytesIO()
         image.convert("RGB").save(webp, "WEBP", quality=_WEBP_QUALITY, method=4)
     return _data_uri(webp.getvalue(), "image/webp")
+
+
+def _crops(citations: Sequence[Citation], *, library: Shelf) -> dict[int, str]:
+    """Citation number -> crop as a data URI; a crop cited several times stands at the first."""
+    first = {citation.image: citation.n for citation in reversed(citations) if citation.image}
+    return {n: _data_uri(_crop(library, image)) for image, n in first.items()}
 
 
 def _crop(library: Shelf, name: str) -> bytes:

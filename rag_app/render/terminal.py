@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rag_app.render.quotes import readable_quote, row_cells
 from rag_app.render.rtl import is_right_to_left, terminal_orders_itself, visual_line
 from rag_app.settings import RightToLeft
 
@@ -123,7 +124,7 @@ def _citation(citation: Citation, screen: Screen, library: Path) -> list[str]:
     lines = [click.style(line, bold=True) for line in head]
     lines.append(click.style(f"{indent}{place_of(citation)}", dim=True))
     if citation.quote:
-        quote = shorten(citation.quote, _QUOTE_LIMIT)
+        quote = shorten(readable_quote(citation), _QUOTE_LIMIT)
         lines += screen.paragraph(f"«{quote}»" if is_right_to_left(quote) else f"“{quote}”", indent=indent)
     if citation.image:
         lines.append(f"{indent}crop: {library / 'crops' / citation.image}")
@@ -131,7 +132,7 @@ def _citation(citation: Citation, screen: Screen, library: Path) -> list[str]:
 
 
 def _table(lines: Sequence[str], screen: Screen) -> Iterator[str]:
-    rows = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip().strip("|"))] for line in lines]
+    rows = [[cell.strip() for cell in row_cells(line)] for line in lines]
     columns = max(len(row) for row in rows)
     rows = [[*row, *[""] * (columns - len(row))] for row in rows]
     rule = [bool(row) and all(re.fullmatch(r":?-+:?", cell) for cell in row if cell) and any(row) for row in rows]

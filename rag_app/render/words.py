@@ -21,12 +21,18 @@ class Words:
     answer: str = "answer"
     locked: str = "This paper is encrypted, so its page is not shown here."
     kinds: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
     digit_forms: str = "0123456789"
 
     def digits(self, value: object) -> str:
         """`value` as text, its digits in this language's forms and its decimal point with them."""
         text = str(value).translate(str.maketrans("0123456789", self.digit_forms))
         return text if self.digit_forms[0] == "0" else text.replace(".", "٫")
+
+    def label(self, label: str) -> str:
+        """A canonical label, "Table 3", in this language."""
+        noun, _, number = label.partition(" ")
+        return f"{self.labels[noun]} {self.digits(number)}" if noun in self.labels else label
 
 
 WORDS = {
@@ -51,6 +57,7 @@ WORDS = {
             "footnote": "پانوشت",
             "reference": "مرجع",
         },
+        labels={"Figure": "شکل", "Table": "جدول", "Equation": "رابطه", "Section": "بخش"},
         digit_forms="۰۱۲۳۴۵۶۷۸۹",
     ),
 }
