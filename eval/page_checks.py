@@ -4,8 +4,8 @@ present, absent   a text is (not) on the page, give or take `max_diffs` letters
 order             one text begins before another
 table             a cell exists, and its neighbours or headings are as said
 math              a formula is there as LaTeX. olmOCR compares renderings; here LaTeX is compared as text, blanks and
-                  braces aside, so a differently written equal formula fails. `symbols_present` is the milder question
-                  whether the formula's symbols stand on the page in order; olmOCR does not ask it.
+                  braces aside, so a differently written equal formula fails. `symbols_present` asks far less:
+                  whether its symbols stand close together, in any order; olmOCR does not ask it.
 """
 
 from __future__ import annotations
