@@ -136,9 +136,7 @@ def _headings(items: list[_Item]) -> list[_Item]:
                 item.kind = "text"
         elif item.kind in ("text", "list_item") and len(item.block.lines) == 1 and len(text) < 90:
             number = heading_number(text)
-            if item.block.lines[0].bold and number is not None and not is_finished(text):
-                item.kind = "heading"
-            elif is_references(text):
+            if (item.block.lines[0].bold and number is not None and not is_finished(text)) or is_references(text):
                 item.kind = "heading"
     return items
 

@@ -80,10 +80,7 @@ def link(
     below, tables above), for another kind, and for text `between` them. Then further panels
     near a taken caption.
     """
-    costs = [
-        [_cost(target, match, box, between) for match, box in captions]
-        for target in targets
-    ]
+    costs = [[_cost(target, match, box, between) for match, box in captions] for target in targets]
     found = _cheapest(costs)
     for _ in range(3):  # panels may be chained: each pass reaches one row or column further
         for i, target in enumerate(targets):
@@ -116,7 +113,12 @@ def _cheapest(costs: Sequence[Sequence[float | None]]) -> list[int | None]:
 
 def _cost(target: Target, match: CaptionMatch, box: BBox, between: Sequence[BBox]) -> float | None:
     dx, dy = x_gap(target.bbox, box), y_gap(target.bbox, box)
-    if (dx > 0 and dy > 0) or dy > 250 or dx > 60 or (target.kind == "Table" and match.kind == "Figure" and not match.sure):
+    if (
+        (dx > 0 and dy > 0)
+        or dy > 250
+        or dx > 60
+        or (target.kind == "Table" and match.kind == "Figure" and not match.sure)
+    ):
         return None
     below = box[1] >= target.bbox[3] - 4
     cost = dy + 1.5 * dx

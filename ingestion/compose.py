@@ -15,7 +15,8 @@ from ingestion.geometry import inside, union
 from ingestion.glyphs import Run, to_lines
 from ingestion.reading_order import reading_order
 from ingestion.script import letter_direction
-from ingestion.splitting import join_marks, mend_formulas, name_code, split_texts
+from ingestion.sections import heading_number
+from ingestion.splitting import join_marks, mend_formulas, name_code, name_footnotes, name_text_pictures, split_texts
 from ingestion.tables import Grid, build_table
 
 Cut = Callable[[BBox], str | None]
@@ -30,20 +31,34 @@ def compose(
     """
     rtl = letter_direction(c for run in runs for c in run.text) < 0
     drafts = make_drafts(regions, runs)
+    name_text_pictures(drafts)
     drafts = split_texts(drafts, rtl=rtl)
     drafts = mend_formulas(drafts, rtl=rtl)
     drafts = join_marks(drafts, rtl=rtl)
     name_code(drafts)
+    name_footnotes(drafts, painted.rules, page)
     drafts = settle_floats(drafts, painted, page, rtl=rtl)
     blocks = [b for d in drafts if (b := _block(d, drafts, painted, page, rtl=rtl, cut=cut)) is not None]
-    order = reading_order([union([b.bbox, *([b.caption_bbox] if b.caption_bbox else [])]) for b in blocks], rtl=rtl)
+    order = reading_order(
+        [union([b.bbox, *([b.caption_bbox] if b.caption_bbox else [])]) for b in blocks],
+        rtl=rtl,
+        numbers=[_chapter(b) for b in blocks],
+    )
     return [blocks[i] for i in order], rtl
+
+
+def _chapter(block: Block) -> int | None:
+    """The number of a heading of the first level."""
+    number = heading_number(block.lines[0].text) if block.kind == "heading" and block.lines else None
+    return int(number) if number is not None and number.isdigit() else None
 
 
 def _block(d: Draft, drafts: Sequence[Draft], painted: Painted, page: BBox, *, rtl: bool, cut: Cut) -> Block | None:
     """The finished block; None when there is nothing in it."""
     if d.kind not in ("figure", "table", "formula"):
         lines = to_lines(d.upright or d.runs, rtl=rtl)
+        if not any(c.isalnum() for line in lines for c in line.text):
+            return None  # leaders and ornaments
         kind: BlockKind = d.kind if d.upright else "margin"
         return Block(kind, union(line.bbox for line in lines), lines) if lines else None
     near = [o.bbox for o in drafts if o is not d and inside(o.bbox, d.bbox) < 0.5]

@@ -76,7 +76,9 @@ def grow_to_ink(box: BBox, ink: Sequence[BBox], walls: Sequence[BBox], page: BBo
     boxes = np.array(ink, dtype=np.float64)
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     page_w, page_h = page[2] - page[0], page[3] - page[1]
-    usable = (width * height < 0.5 * page_w * page_h) & ~((width > 0.6 * page_w) & (height < 3)) & (height < 0.8 * page_h)
+    usable = (
+        (width * height < 0.5 * page_w * page_h) & ~((width > 0.6 * page_w) & (height < 3)) & (height < 0.8 * page_h)
+    )
     boxes = boxes[usable]
     x0, y0, x1, y1 = box
     for _ in range(4):

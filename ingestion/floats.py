@@ -9,7 +9,7 @@ from ingestion.captions import CaptionMatch, Target, link, match_caption, split_
 from ingestion.drafts import TEXT_KINDS, Draft, Painted
 from ingestion.elements import BBox
 from ingestion.figures import grow_to_ink, lone_images, missed_figure
-from ingestion.geometry import area, holds_centre, inside, union, x_overlap, y_gap
+from ingestion.geometry import area, holds_centre, inside, union, x_gap, x_overlap, y_gap
 from ingestion.glyphs import split_runs
 from ingestion.tables import Grid
 
@@ -100,9 +100,7 @@ def _join_addresses(drafts: list[Draft], captions: Sequence[tuple[CaptionMatch, 
                     break
 
 
-def _link(
-    drafts: list[Draft], captions: Sequence[tuple[CaptionMatch, Draft]], painted: Painted, page: BBox
-) -> None:
+def _link(drafts: list[Draft], captions: Sequence[tuple[CaptionMatch, Draft]], painted: Painted, page: BBox) -> None:
     """Give figures and tables their captions; look for what a caption left alone belongs to."""
     targets = [d for d in drafts if d.kind in ("figure", "table")]
     between = [d.bbox for d in drafts if d.kind in ("text", "heading", "list_item", "formula", "table")]
@@ -151,13 +149,20 @@ def _is_panel_title(d: Draft, panels: Sequence[Draft], *, rtl: bool) -> bool:
     if d.kind not in ("text", "heading", "header", "caption") or len(d.runs) > 2:
         return False
     return len(d.first_lines(rtl=rtl)) < 50 and any(
-        -3 <= p.bbox[1] - d.bbox[3] < 18 and abs((d.bbox[0] + d.bbox[2]) - (p.bbox[0] + p.bbox[2])) / 2 < 25 for p in panels
+        -3 <= p.bbox[1] - d.bbox[3] < 18 and abs((d.bbox[0] + d.bbox[2]) - (p.bbox[0] + p.bbox[2])) / 2 < 25
+        for p in panels
     )
 
 
 def _absorb(drafts: list[Draft]) -> list[Draft]:
-    """Text and smaller pictures inside a figure are part of it."""
+    """Text and smaller pictures inside a figure, and turned axis titles beside it, are part of it."""
     figures = sorted((d for d in drafts if d.kind == "figure"), key=lambda d: -area(d.bbox))
+    for d in drafts:
+        if d.kind == "margin":
+            for f in figures:
+                if x_gap(d.bbox, f.bbox) < 14 and f.bbox[1] - 4 <= d.bbox[1] and d.bbox[3] <= f.bbox[3] + 4:
+                    f.bbox = union([f.bbox, d.bbox])
+                    break
     out: list[Draft] = []
     for d in drafts:
         home = next(

@@ -104,8 +104,12 @@ def _compose_bar(items: list[Glyph], bar: Rule) -> list[Glyph]:
         inner = _row_text(under)
         text = f"√{inner}" if len(inner) == 1 else f"√({inner})"
         return [*rest, model._replace(c=text, x0=root.x0, x1=bar.x1, size=size)]
-    text = f"({_row_text(over)})/({_row_text(under)})"
+    text = f"{_bracketed(_row_text(over))}/{_bracketed(_row_text(under))}"
     return [*rest, model._replace(c=text, x0=bar.x0, x1=bar.x1, base=bar.y + 0.25 * size, size=size)]
+
+
+def _bracketed(text: str) -> str:
+    return text if len(text) == 1 or text.isdigit() else f"({text})"
 
 
 def _axis(g: Glyph) -> float:
@@ -131,7 +135,7 @@ def _rows(items: Sequence[Glyph]) -> list[list[Glyph]]:
         return []
     size = full_size(items)
     bases: list[list[float]] = []
-    for base in sorted(g.base for g in items if g.size > 0.8 * size and g.c not in _BIG and not _TALL_FONT.search(g.font)):
+    for base in sorted(g.base for g in items if g.size > 0.8 * size and _makes_row(g)):
         if bases and base - bases[-1][-1] < 0.45 * size:
             bases[-1].append(base)
         else:
@@ -210,4 +214,11 @@ def _spells(row: Sequence[Glyph], start: int, word: str, size: float) -> bool:
     if row[start].c != word[0]:
         return False
     letters = _letters(row, start, len(word), size)
-    return "".join(g.c for g in letters) == word and not (start and row[start - 1].c.isalpha() and row[start].x0 - row[start - 1].x1 < 0.1)
+    return "".join(g.c for g in letters) == word and not (
+        start and row[start - 1].c.isalpha() and row[start].x0 - row[start - 1].x1 < 0.1
+    )
+
+
+def _makes_row(g: Glyph) -> bool:
+    """Brackets and big operators may hang below or above their line."""
+    return g.c not in _BIG and g.c not in "()[]{}|" and not _TALL_FONT.search(g.font)

@@ -15,11 +15,13 @@ _NUMBER = re.compile(
 )
 _STAMP = re.compile(
     r"^(?:arxiv:\d{4}\.\d{4,5}|downloaded (?:from|by|on)\b|authorized licensed use|this article is protected by copyright"
-    r"|copyrighted material|https?://\S+/?$|provided by\b|\S+ on \w+ \d{1,2}, \d{4} - published by)",
+    r"|copyrighted material|provided by\b|\S+ on \w+ \d{1,2}, \d{4} - published by)",
     re.I,
 )
+# A running head with its page number: "400 BRITISH HUSBANDRY. [Ch. XIX."
+RUNNING_HEAD = re.compile(r"^(?:\d{1,4}\s+[^a-z]{6,}|[^a-z]{6,}\s+\d{1,4})\W*(?:\[?Ch\. ?[IVXL]+\.?\]?)?$")
 _DIGITS = re.compile(r"[\d۰-۹٠-٩]+|\b[ivxlc]+\b")
-_FOOTNOTE = re.compile(r"^(?:[*∗†‡§¶]|\^?\d{1,2}\s?[A-Zا-ی])")
+_FOOTNOTE = re.compile(r"^(?:[*∗†‡§¶]|\^?[\d۰-۹]{1,2}\s?[A-Zا-ی])")
 
 
 def furniture(pages: Sequence[PageBlocks]) -> set[tuple[int, int]]:
@@ -39,7 +41,7 @@ def furniture(pages: Sequence[PageBlocks]) -> set[tuple[int, int]]:
                 if not _is_content(block, page):
                     found.add((p, i))
             elif block.kind not in ("figure", "table", "formula") and len(block.lines) <= 3 and _at_edge(block, page):
-                if _is_page_number(block):
+                if _is_page_number(block) or (len(block.lines) == 1 and RUNNING_HEAD.match(block.text.strip())):
                     found.add((p, i))
                 else:
                     key = (_DIGITS.sub("#", block.text.lower()), round(block.bbox[1] / 8))

@@ -6,9 +6,12 @@ fractions is not the order they are read. Here the geometry decides.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
 from typing import Any, NamedTuple
 
 from ingestion.blocks import Line
@@ -17,6 +20,7 @@ from ingestion.geometry import inside, union
 from ingestion.script import is_rtl_letter, letter_direction, logical_order, normalise_line
 
 ITALIC, MONO, BOLD = 2, 8, 16  # MuPDF's span flags
+_LIST_MARK = re.compile(r"^\[?[\d۰-۹٠-٩]{1,3}[\].)]$")
 _RAISED_MARKS = set("*†‡§¶∗⋆®™°′″'")
 _ORDINAL = {"st", "nd", "rd", "th"}
 
@@ -128,7 +132,10 @@ def to_rows(runs: Iterable[Run]) -> list[list[Run]]:
     A run joins the line whose band (from 0.75 size above the baseline to 0.2 below) shares most height with its own.
     """
     rows: list[tuple[float, float, float, list[Run]]] = []  # top, bottom, size of the band's owner
-    for run in sorted(runs, key=lambda r: -r.size):
+    given = list(runs)
+    usual = main_size([g for run in given for g in run.glyphs])
+    initials = [run for run in given if run.size > 1.7 * usual and len(run.glyphs) <= 2] if len(given) > 3 else []
+    for run in sorted((run for run in given if run not in initials), key=lambda r: -r.size):
         size = run.size
         base = main_base(run.glyphs, size)
         top, bottom = base - 0.75 * size, base + 0.2 * size
@@ -143,6 +150,12 @@ def to_rows(runs: Iterable[Run]) -> list[list[Run]]:
         else:
             rows.append((top, bottom, size, [run]))
     rows.sort(key=lambda row: row[0])
+    for run in initials:  # a large initial belongs to the first of the lines it stands beside
+        beside = [row for row in rows if row[1] > run.bbox[1] + 0.2 * run.size]
+        if beside:
+            beside[0][3].append(run)
+        else:
+            rows.append((run.bbox[1], run.bbox[3], run.size, [run]))
     return [sorted(row[3], key=lambda r: r.bbox[0]) for row in rows]
 
 
@@ -171,19 +184,36 @@ def row_text(row: Sequence[Run], *, rtl: bool = False) -> str:
     """Text of one visual line in logical order, indices marked, spaces put where the gaps are."""
     if not all(run.horizontal for run in row):
         return normalise_line(" ".join(run.text for run in row))
+    if (
+        rtl
+        and len(row) > 1
+        and _LIST_MARK.match(row[-1].text)
+        and not any(is_rtl_letter(g.c) for r in row for g in r.glyphs)
+    ):
+        row = [row[-1], *row[:-1]]  # the number of a Latin entry in a right-to-left list stands at the right
+        return normalise_line(" ".join(row_text([run]) for run in row))
     glyphs = [g for run in row for g in run.glyphs]
     direction = letter_direction(g.c for g in glyphs)
     if direction < 0 or (direction == 0 and rtl) or any(is_rtl_letter(g.c) for g in glyphs):
         return normalise_line(_rtl_text(_with_joints(row), rtl=direction < 0 or (direction == 0 and rtl)))
-    if any(b.bbox[0] < a.bbox[2] - 0.5 for a, b in zip(row, row[1:], strict=False)):
-        glyphs.sort(key=lambda g: g.x0)
-    elif _painted_out_of_order(glyphs):
-        glyphs.sort(key=lambda g: g.x0)
+    crossed = any(b.bbox[0] < a.bbox[2] - 0.5 for a, b in pairwise(row))
+    if crossed or _painted_out_of_order(glyphs):
+        glyphs = _without_covered_blanks(sorted(glyphs, key=lambda g: g.x0))
     return normalise_line(mark_indices(glyphs))
 
 
+def _without_covered_blanks(glyphs: Sequence[Glyph]) -> list[Glyph]:
+    """Blanks under another character (an index set over them) are left out."""
+    solid = [g for g in glyphs if not g.c.isspace()]
+    return [
+        g
+        for g in glyphs
+        if not g.c.isspace() or not any(min(g.x1, s.x1) - max(g.x0, s.x0) > 0.4 * (g.x1 - g.x0) > 0 for s in solid)
+    ]
+
+
 def _painted_out_of_order(glyphs: Sequence[Glyph]) -> bool:
-    return any(b.x1 < a.x0 - 1 for a, b in zip(glyphs, glyphs[1:], strict=False))
+    return any(b.x1 < a.x0 - 1 for a, b in pairwise(glyphs))
 
 
 def mark_indices(glyphs: Sequence[Glyph], *, size: float | None = None, always_brace: bool = False) -> str:
@@ -194,12 +224,13 @@ def mark_indices(glyphs: Sequence[Glyph], *, size: float | None = None, always_b
     """
     size = size or main_size(glyphs)
     base = main_base(glyphs, size)
+    blank = _blank_width(glyphs)
     text = ""
     index: dict[str, str] = {}
     last: Glyph | None = None
     for g in glyphs:
         level = "" if g.c.isspace() and not index else _level(g, size, base)
-        wide = last is not None and not g.c.isspace() and not last.c.isspace() and g.x0 - last.x1 > 0.2 * size
+        wide = last is not None and not g.c.isspace() and not last.c.isspace() and g.x0 - last.x1 > blank * size
         if g.c.isspace() and index:
             text, index = _with_indices(text, index, " ", always_brace=always_brace) + g.c, {}
         elif level:
@@ -215,8 +246,14 @@ def mark_indices(glyphs: Sequence[Glyph], *, size: float | None = None, always_b
     return _with_indices(text, index, "", always_brace=always_brace)
 
 
+def _blank_width(glyphs: Sequence[Glyph]) -> float:
+    """Gap, in font sizes, that stands for a blank: small where the letters of a word touch exactly."""
+    gaps = [b.x0 - a.x1 for a, b in pairwise(glyphs) if a.c.isalpha() and b.c.isalpha()]
+    return 0.115 if len(gaps) > 8 and median(gaps) < 0.2 else 0.2
+
+
 def _level(g: Glyph, size: float, base: float) -> str:
-    if g.size > 0.87 * size or g.c.isspace():
+    if g.size > 0.87 * size or g.c.isspace() or "Glyphless" in g.font.title():
         return ""
     if g.base < base - 0.12 * size:
         return "^"
@@ -224,7 +261,7 @@ def _level(g: Glyph, size: float, base: float) -> str:
 
 
 def _with_indices(text: str, index: dict[str, str], after: str, *, always_brace: bool) -> str:
-    for level, part in index.items():
+    for level, part in sorted(index.items(), key=lambda item: item[0] == "^") if always_brace else index.items():
         body = part.strip()
         before = text[-1:]
         plain = not before or before.isspace() or all(c in _RAISED_MARKS for c in body)
@@ -266,9 +303,9 @@ def _rtl_text(glyphs: list[Glyph], *, rtl: bool) -> str:
         g = cluster[0]
         if _level(g, size, base) == "^" and g.c.isdigit() and last is not None and is_rtl_letter(last.c):
             chars.append("^")  # a footnote mark
-        if last is not None and not g.c.isspace() and not last.c.isspace() and last.x0 - g.x1 > 0.13 * g.size:
-            chars.append(" ")
-        elif last is not None and _scripts_meet(last.c, g.c):
+        if (last is not None and not g.c.isspace() and not last.c.isspace() and last.x0 - g.x1 > 0.13 * g.size) or (
+            last is not None and _scripts_meet(last.c, g.c)
+        ):
             chars.append(" ")
         if g.c == " " and last is not None and g.x1 > last.x0 + 0.5 * (g.x1 - g.x0):
             chars.append("\u200c")  # a blank under its neighbour: how some fonts draw a zero-width non-joiner

@@ -35,14 +35,17 @@ class Vocabulary:
     def keeps_hyphen(self, before: str, after: str) -> bool:
         """True when before-after is a compound: the document writes it so more often than in one word.
 
-        For words the document has in neither form: a hyphen after another hyphen ("state-of-" + "the") or before a
-        capital or digit is the word's own; elsewhere it came from the line break.
+        For words the document has in neither form: a hyphen after another hyphen ("state-of-" + "the"), before a
+        capital, or between two longer words of the document is the word's own; elsewhere the line break made it.
         """
         before, low = before.lower(), after.lower()
         whole, split = self.words[before.rsplit("-", 1)[-1] + low], self.words[f"{before}-{low}"]
         if whole or split:
             return split > whole
-        return "-" in before or not after[:1].islower()
+        if before in ("mc", "mac") or not after[:1].islower():
+            return before not in ("mc", "mac")
+        own = min(self.words[before], self.words[low])
+        return "-" in before or (own > 1 and min(len(before), len(low)) > 3)
 
 
 def join_lines(lines: Sequence[str], vocabulary: Vocabulary) -> str:

@@ -7,6 +7,7 @@ page in five. Here a column gap is looked for first; only boxes that cross it ma
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from ingestion.elements import BBox
 from ingestion.geometry import union
@@ -14,14 +15,66 @@ from ingestion.geometry import union
 _MIN_GAP = 5.0  # points between two columns; scientific layouts have 10 and more
 
 
-def reading_order(boxes: Sequence[BBox], *, rtl: bool = False) -> list[int]:
-    """Indices of the boxes as a reader meets them. rtl: the right column comes first."""
-    return _order(list(range(len(boxes))), boxes, rtl)
+def reading_order(boxes: Sequence[BBox], *, rtl: bool = False, numbers: Sequence[int | None] = ()) -> list[int]:
+    """Indices of the boxes as a reader meets them.
+
+    rtl: the right column comes first. numbers: of numbered headings, by box; when columns first would put them out of
+    order and rows first would not, the page is a grid that is read row by row.
+    """
+    order = _order(list(range(len(boxes))), boxes, rtl)
+    if _descents(order, numbers):
+        rows = _by_bands(list(range(len(boxes))), boxes, rtl)
+        if not _descents(rows, numbers):
+            return rows
+    return order
+
+
+def _descents(order: Sequence[int], numbers: Sequence[int | None]) -> int:
+    if not numbers:
+        return 0
+    met = [n for i in order if (n := numbers[i]) is not None]
+    return sum(1 for a, b in pairwise(met) if b < a)
+
+
+def _by_bands(items: list[int], boxes: Sequence[BBox], rtl: bool) -> list[int]:
+    """Order with the page cut at every height that crosses no box first."""
+    out: list[int] = []
+    band: list[int] = []
+    bottom = 0.0
+    for i in sorted(items, key=lambda i: boxes[i][1]):
+        if band and boxes[i][1] > bottom + 6:
+            out += _order(band, boxes, rtl)
+            band = []
+        bottom = max(bottom, boxes[i][3]) if band else boxes[i][3]
+        band.append(i)
+    return out + _order(band, boxes, rtl)
+
+
+def _bands(items: list[int], boxes: Sequence[BBox]) -> list[list[int]]:
+    """The items cut at boxes nearly as wide as all of them that have nothing beside them; such a box is a band."""
+    region = union(boxes[i] for i in items)
+    width = region[2] - region[0]
+    wide = [
+        i
+        for i in items
+        if boxes[i][2] - boxes[i][0] > 0.7 * width
+        and not any(j != i and min(boxes[i][3], boxes[j][3]) - max(boxes[i][1], boxes[j][1]) > 3 for j in items)
+    ]
+    bands: list[list[int]] = []
+    rest = [i for i in items if i not in set(wide)]
+    for w in sorted(wide, key=lambda i: boxes[i][1]):
+        above = [i for i in rest if boxes[i][1] < boxes[w][1]]
+        rest = [i for i in rest if boxes[i][1] >= boxes[w][1]]
+        bands += [above, [w]]
+    return [band for band in [*bands, rest] if band]
 
 
 def _order(items: list[int], boxes: Sequence[BBox], rtl: bool) -> list[int]:
     if len(items) < 2:
         return items
+    bands = _bands(items, boxes)
+    if len(bands) > 1:
+        return [i for band in bands for i in _order(band, boxes, rtl)]
     cut = _column_cut(items, boxes)
     if cut is None:
         return _rows(items, boxes, rtl)

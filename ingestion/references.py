@@ -9,7 +9,7 @@ from dataclasses import replace
 from ingestion.blocks import Block, Line
 from ingestion.geometry import union
 
-_MARKED = re.compile(r"^\s*(?:\[[\w+\-]{1,12}\]|\[?[\d۰-۹٠-٩]{1,3}[.)\]\-])\s*\S")
+_MARKED = re.compile(r"^\s*(?:\[[\w+\-]{1,12}\]|\[?[\d۰-۹٠-٩]{1,3}(?:[.)\]]\s*|\s+(?=[A-Z]))\S)")
 
 
 def entries(block: Block) -> list[Block]:
@@ -31,16 +31,15 @@ def opens_entry(block: Block, others: Sequence[Block]) -> bool:
     """
     if not block.lines:
         return False
-    if _MARKED.match(block.lines[0].text):
-        return True
-    if others and sum(bool(_MARKED.match(o.lines[0].text)) for o in others if o.lines) > 0.6 * len(others):
-        return False
-    return not block.lines[0].text[:1].islower()
+    marked = sum(bool(_MARKED.match(o.lines[0].text)) for o in others if o.lines) > 0.6 * len(others)
+    if marked or not others:
+        return bool(_MARKED.match(block.lines[0].text))
+    return not block.lines[0].text[:1].isdigit() and not block.lines[0].text[:1].islower()
 
 
 def _starts(lines: Sequence[Line]) -> list[int]:
     marked = [i for i, line in enumerate(lines) if _MARKED.match(line.text)]
-    if len(marked) > 1 or (marked and marked[0] > 0):
+    if marked and marked[0] == 0 and len(marked) > 1:
         return sorted({0, *marked})
     if len(lines) < 3:
         return [0]

@@ -168,7 +168,8 @@ def _normalise_arabic(text: str) -> str:
     )
     # A lam-alef glyph stored as alef-lam: doubled alef, or alef with hamza or madda before lam inside a word.
     text = re.sub(f"ا([{_ALEF}])ل", r"ال\1", text)
-    text = re.sub(f"(?<=[بتثجحخسشصضطظعغفقكکلمنهي])ا([أإآ])ل", r"ال\1", text)
+    text = re.sub("(?<=[بتثجحخسشصضطظعغفقكکلمنهي])ا([أإآ])ل", r"ال\1", text)
+    text = re.sub(r"(?<=[\u0600-\u06ff»)]) +([.،؛:؟!»])(?=\s|$)", r"\1", text)
     return re.sub(" ?\u200c+ ?", lambda m: " " if " " in m[0] else "\u200c", text)
 
 

@@ -43,6 +43,20 @@ def is_references(text: str) -> bool:
     return bool(_REFERENCES.match(text.strip()))
 
 
+def without_initials(headings: Iterable[str]) -> set[str]:
+    """Headings that open with a letter and are no appendix: an author's initial, since no "A" stands before them."""
+    headings = list(headings)
+    letters = {n for text in headings if (n := heading_number(text)) is not None and n.isalpha()}
+    return {
+        text
+        for text in headings
+        if (n := heading_number(text)) is not None
+        and n.isalpha()
+        and not re.match(r"^(?:appendix|پیوست)", text, re.I)
+        and any(chr(c) not in letters for c in range(ord("A"), ord(n[0].upper())))
+    }
+
+
 class Levels:
     """Heading levels of one document: by numbering, else by the font size of numbered headings, else by size alone."""
 

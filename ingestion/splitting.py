@@ -10,14 +10,19 @@ from statistics import median
 from ingestion.blocks import Line
 from ingestion.captions import match_caption
 from ingestion.drafts import TEXT_KINDS, Draft
+from ingestion.elements import BBox
 from ingestion.formulas import equation_number, is_math
-from ingestion.geometry import union, x_gap, y_gap
+from ingestion.furniture import RUNNING_HEAD
+from ingestion.geometry import area, union, x_gap, x_overlap, y_gap
 from ingestion.glyphs import Run, main_base, row_to_line, to_rows
 from ingestion.paragraphs import is_finished
 from ingestion.script import is_rtl_letter
 from ingestion.sections import heading_number, is_references
+from ingestion.tables import Rule
 
 _BULLET = re.compile(r"^[•·▪◦‣∙●■]\s*(?=\S)")
+_FUNCTIONS = {"exp", "log", "sin", "cos", "tan", "max", "min", "lim", "sup", "inf", "det", "arg", "argmax", "argmin"}
+_NOTE = re.compile(r"^\^?(?:[\d۰-۹٠-٩]{1,2}|[*∗†‡§¶])\s?[^\W\d]")
 _MARK = re.compile(r"^(?:[•·▪◦‣∙●■–]|\[[\d۰-۹٠-٩]{1,3}\]|\(?[\d۰-۹٠-٩]{1,2}[.)])$")
 
 
@@ -37,9 +42,13 @@ def _split(d: Draft, *, rtl: bool) -> list[Draft]:
     if len(rows) < 2:
         return [d]
     lines = [row_to_line(row, rtl=rtl) for row in rows]
-    bases = [main_base([g for run in row for g in run.glyphs], line.size) for row, line in zip(rows, lines, strict=True)]
+    bases = [
+        main_base([g for run in row for g in run.glyphs], line.size) for row, line in zip(rows, lines, strict=True)
+    ]
     gaps = [b - a for a, b in pairwise(bases)]
     usual = median(gaps)
+    full = [_reaches(line, d, rtl=rtl) for line in lines]
+    justified = d.kind == "text" and sum(full) >= 0.6 * len(full) and len(full) > 3
     groups: list[list[int]] = [[0]]
     for i in range(1, len(rows)):
         above, here = lines[i - 1], lines[i]
@@ -50,6 +59,10 @@ def _split(d: Draft, *, rtl: bool) -> list[Draft]:
         cut = (
             (match is not None and match.sure and d.kind != "heading" and (finished or len(above.text) < 4))
             or (letters > 8 and abs(above.size - here.size) > 0.8 and d.kind != "footnote")
+            or (letters > 0 and abs(above.size - here.size) > 2.5 and is_references(above.text))
+            or (justified and finished and not full[i - 1] and not _opens_bullet(head.text))
+            or (i == 1 and bool(RUNNING_HEAD.match(above.text)))
+            or (rtl and bool(_MARK.match(here.text)))
             or (gaps[i - 1] > 1.45 * usual + 2 and gaps[i - 1] > 1.6 * max(above.size, here.size))
             or (len(gaps) > 3 and finished and d.kind == "text" and gaps[i - 1] > 1.18 * usual + 0.5)
             or (_is_heading(above, d, alone=len(groups[-1]) == 1) and not here.bold)
@@ -75,11 +88,19 @@ def _split(d: Draft, *, rtl: bool) -> list[Draft]:
         elif match_caption(first.text) and n:
             kind = "caption"
         elif d.kind == "caption" and n and not match_caption(first.text):
-            kind = "caption" if abs(first.size - lines[0].size) < 0.5 and len(groups[0]) == 1 and rtl is False else "text"
+            kind = (
+                "caption" if abs(first.size - lines[0].size) < 0.5 and len(groups[0]) == 1 and rtl is False else "text"
+            )
         out.append(Draft(kind, union(r.bbox for r in runs), runs))
     rest = [run for run in d.runs if not run.horizontal]
     out[0].runs += rest
     return out
+
+
+def _reaches(line: Line, d: Draft, *, rtl: bool) -> bool:
+    """Whether a line goes to the end of its column."""
+    slack = 0.12 * (d.bbox[2] - d.bbox[0])
+    return line.bbox[0] < d.bbox[0] + slack if rtl else line.bbox[2] > d.bbox[2] - slack
 
 
 def _opens_bullet(text: str) -> bool:
@@ -118,11 +139,60 @@ def mend_formulas(drafts: list[Draft], *, rtl: bool) -> list[Draft]:
             out += _formulas_in(d)
         else:
             out.append(d)
-    return _with_numbers(out)
+    return _whole_systems(_with_numbers(out))
+
+
+def _whole_systems(drafts: list[Draft]) -> list[Draft]:
+    """Formulas that touch and have at most one number between them are rows of one system."""
+    out: list[Draft] = []
+    for d in sorted(drafts, key=lambda d: d.bbox[1]):
+        home = next((f for f in out if d.kind == "formula" and f.kind == "formula" and _one_system(f, d)), None)
+        if home is None:
+            out.append(d)
+        else:
+            home.runs += d.runs
+            home.bbox = union([home.bbox, d.bbox])
+    return out
+
+
+def _one_system(a: Draft, b: Draft) -> bool:
+    numbers = sum(equation_number(run.text) is not None for run in [*a.runs, *b.runs])
+    return numbers <= 1 and y_gap(a.bbox, b.bbox) < 2 and x_overlap(a.bbox, b.bbox) > 0.5
+
+
+def name_footnotes(drafts: Sequence[Draft], rules: Sequence[Rule], page: BBox) -> None:
+    """Small text with a mark, in the lower half under a short rule or under another note, is a footnote."""
+    sizes: dict[float, int] = {}
+    for d in drafts:
+        if d.kind == "text":
+            for run in d.runs:
+                sizes[round(run.size * 2) / 2] = sizes.get(round(run.size * 2) / 2, 0) + len(run.glyphs)
+    body = max(sizes, key=lambda s: sizes[s], default=10.0)
+    notes = [d for d in drafts if d.kind == "footnote"]
+    for d in sorted(drafts, key=lambda d: d.bbox[1]):
+        if d.kind not in ("text", "list_item", "footer") or not d.upright or d.bbox[1] < 0.5 * page[3]:
+            continue
+        size = max(run.size for run in d.upright)
+        opens = _NOTE.match(d.first_lines(1))
+        ruled = any(0 <= d.bbox[1] - r.y < 14 and 15 < r.x1 - r.x0 < 0.45 * page[2] and _over(r, d) for r in rules)
+        under = any(0 <= d.bbox[1] - n.bbox[3] < 6 and x_overlap(n.bbox, d.bbox) > 0.5 for n in notes)
+        if size <= body - 0.8 and opens and (ruled or under):
+            d.kind = "footnote"
+            notes.append(d)
+
+
+def _over(rule: Rule, d: Draft) -> bool:
+    return rule.x0 < d.bbox[2] and rule.x1 > d.bbox[0]
 
 
 def _formulas_in(d: Draft) -> list[Draft]:
     rows = to_rows(d.upright)
+    glyphs = [g for run in d.upright for g in run.glyphs]
+    if len(rows) <= 4 and any(g.c in "=≤≥≈" for g in glyphs) and is_math(glyphs):
+        words = re.findall(r"[^\W\d_]{3,}", " ".join(run.text for run in d.upright))
+        if len(glyphs) > 4 and not [w for w in words if w.lower() not in _FUNCTIONS]:
+            d.kind = "formula"
+            return [d]
     kinds = [_is_formula_row(row, d) for row in rows]
     if not any(kinds):
         return [d]
@@ -178,7 +248,7 @@ def join_marks(drafts: list[Draft], *, rtl: bool) -> list[Draft]:
     texts = [d for d in drafts if d.kind in TEXT_KINDS]
     out: list[Draft] = []
     for d in drafts:
-        if d.kind in TEXT_KINDS and len(d.runs) == 1 and _MARK.match(d.first_lines(1, rtl=rtl)):
+        if d.kind in TEXT_KINDS and len(d.runs) <= 4 and _MARK.match(d.first_lines(9, rtl=rtl)):
             beside = [
                 t
                 for t in texts
@@ -197,10 +267,25 @@ def join_marks(drafts: list[Draft], *, rtl: bool) -> list[Draft]:
     return out
 
 
+def name_text_pictures(drafts: Sequence[Draft]) -> None:
+    """Pictures filled with lines of prose are text: the scan of a page with its OCR layer, a boxed paragraph."""
+    for d in drafts:
+        if d.kind != "figure" or len(d.upright) < 4:
+            continue
+        rows = to_rows(d.upright)
+        words = sum(len(run.text.split()) for run in d.upright)
+        cover = sum((row[-1].bbox[2] - row[0].bbox[0]) * row[0].size for row in rows) / max(1.0, area(d.bbox))
+        if len(rows) >= 4 and words >= 6 * len(rows) and cover > 0.5:
+            d.kind = "text"
+            d.fit()
+
+
 def name_code(drafts: Sequence[Draft]) -> None:
     """Text drafts set mostly in a fixed-width font are code, apart from single short words such as addresses."""
     for d in drafts:
         if d.kind in ("text", "list_item", "heading") and d.upright:
+            if any("glyphless" in run.glyphs[0].font.lower() for run in d.upright):
+                continue  # the invisible font of OCR layers
             lines = [row_to_line(row) for row in to_rows(d.upright)]
             mono = sum(len(line.text) for line in lines if line.mono)
             total = sum(len(line.text) for line in lines)

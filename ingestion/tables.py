@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,11 +38,13 @@ class Table:
     header_rows: int
 
 
-def build_table(box: BBox, grid: Grid, runs: Sequence[Run], rules: Sequence[Rule], *, rtl: bool = False) -> Table | None:
+def build_table(
+    box: BBox, grid: Grid, runs: Sequence[Run], rules: Sequence[Rule], *, rtl: bool = False
+) -> Table | None:
     """The table in `box`; None when it holds no text. rtl: the first column is the rightmost."""
     if not runs:
         return None
-    inner = [r for r in rules if box[0] - 6 <= r.x0 and r.x1 <= box[2] + 6 and box[1] - 6 <= r.y <= box[3] + 6]
+    inner = [r for r in rules if _of_table(r, box)]
     edges = _column_edges(box, grid, _words(runs))
     rows = _row_bands(box, grid, runs, inner)
     pieces = _place(runs, edges, rows, inner)
@@ -53,6 +56,12 @@ def build_table(box: BBox, grid: Grid, runs: Sequence[Run], rules: Sequence[Rule
     if rtl:
         cells = [list(reversed(row)) for row in cells]
     return Table(tuple(tuple(row) for row in cells), min(header, len(cells)))
+
+
+def _of_table(rule: Rule, box: BBox) -> bool:
+    """Rules reach out over the text of a table by some points on each side."""
+    shared = min(rule.x1, box[2]) - max(rule.x0, box[0])
+    return box[1] - 6 <= rule.y <= box[3] + 6 and shared > 0.6 * (rule.x1 - rule.x0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,12 +123,16 @@ def _fill_merged_rows(
     for c in range(len(edges) - 1):
         at = (edges[c] + edges[c + 1]) / 2
         cuts = [0, *_rule_rows(at, rows, rules), len(rows)]
-        for begin, end in zip(cuts, cuts[1:], strict=False):
-            if end - begin < 2 or cells[begin][c] and any(not cells[r][c] for r in range(begin + 1, end)) and not _off_row(
-                [p for p in pieces if p.row == begin and p.first <= c <= p.last], middles, rows
+        for begin, end in itertools.pairwise(cuts):
+            if end - begin < 2 or (
+                cells[begin][c]
+                and any(not cells[r][c] for r in range(begin + 1, end))
+                and not _off_row([p for p in pieces if p.row == begin and p.first <= c <= p.last], middles, rows)
             ):
                 continue
-            _fill_group(cells, [p for p in pieces if p.first <= c <= p.last], c, (begin, end), middles, label=c in labels)
+            _fill_group(
+                cells, [p for p in pieces if p.first <= c <= p.last], c, (begin, end), middles, label=c in labels
+            )
 
 
 def _fill_group(
@@ -142,7 +155,11 @@ def _fill_group(
         own = [p for p in pieces if p.row == row]
         middle = sum(p.middle for p in own) / len(own)
         stop = next(
-            (s for s in range(start, end) if abs((middles[start] + middles[s]) / 2 - middle) < 0.3 * height and s >= row),
+            (
+                s
+                for s in range(start, end)
+                if abs((middles[start] + middles[s]) / 2 - middle) < 0.3 * height and s >= row
+            ),
             None,
         )
         if stop is None or piece.row < start:
@@ -171,7 +188,8 @@ def _middle(pieces: Sequence[_Piece], row: int, rows: Sequence[tuple[float, floa
     found = sorted(p.middle for p in pieces if p.row == row)
     if not found:
         return (rows[row][0] + rows[row][1]) / 2
-    return max(found, key=lambda y: (sum(1 for z in found if abs(z - y) < 1), -abs(y - found[len(found) // 2])))
+    centre = (rows[row][0] + rows[row][1]) / 2
+    return max(found, key=lambda y: (sum(1 for z in found if abs(z - y) < 1), -abs(y - centre)))
 
 
 def _rule_rows(x: float, rows: Sequence[tuple[float, float]], rules: Sequence[Rule]) -> list[int]:
@@ -216,13 +234,11 @@ def _column_edges(box: BBox, grid: Grid, words: list[BBox]) -> list[float]:
     return edges
 
 
-def _row_bands(
-    box: BBox, grid: Grid, runs: Sequence[Run], rules: Sequence[Rule]
-) -> list[tuple[float, float]]:
+def _row_bands(box: BBox, grid: Grid, runs: Sequence[Run], rules: Sequence[Rule]) -> list[tuple[float, float]]:
     """(top, bottom) of each row: the grid's, cut where a rule parts the text of one."""
     ys = sorted({min(box[1], *(r.bbox[1] for r in runs)), *grid.ys, max(box[3], *(r.bbox[3] for r in runs))})
     for rule in rules:
-        i = next((i for i, (a, b) in enumerate(zip(ys, ys[1:], strict=False)) if a + 2 < rule.y < b - 2), None)
+        i = next((i for i, (a, b) in enumerate(itertools.pairwise(ys)) if a + 2 < rule.y < b - 2), None)
         if i is None:
             continue
         inside = [r for r in runs if ys[i] <= (r.bbox[1] + r.bbox[3]) / 2 < ys[i + 1]]
@@ -231,7 +247,7 @@ def _row_bands(
         under = [r for r in beside if r.bbox[1] > rule.y - 0.35 * r.size]
         if over and under and len(over) + len(under) == len(beside):
             ys = sorted({*ys, rule.y})
-    return [(a, b) for a, b in zip(ys, ys[1:], strict=False) if b > a] or [(box[1], box[3])]
+    return [(a, b) for a, b in itertools.pairwise(ys) if b > a] or [(box[1], box[3])]
 
 
 def _row_of(run: Run, rows: Sequence[tuple[float, float]]) -> int:
@@ -245,7 +261,7 @@ def _pieces(runs: Sequence[Run], edges: Sequence[float]) -> list[Run]:
     for run in runs:
         visible = sorted((g for g in run.glyphs if not g.c.isspace()), key=lambda g: g.x0)
         cuts: list[float] = []
-        for a, b in zip(visible, visible[1:], strict=False):
+        for a, b in itertools.pairwise(visible):
             gap = b.x0 - a.x1
             if gap > 0.45 * max(a.size, b.size):
                 middle = [e for e in edges[1:-1] if a.x1 - 1 <= e <= b.x0 + 1]
@@ -307,10 +323,7 @@ def _cell_text(runs: Sequence[Run], *, rtl: bool) -> str:
     lines = [row_text(row, rtl=rtl) for row in to_rows(runs)]
     text = ""
     for line in lines:
-        if text.endswith("-") and line[:1].islower():
-            text = text[:-1] + line
-        else:
-            text = f"{text} {line}".strip()
+        text = text[:-1] + line if text.endswith("-") and line[:1].islower() else f"{text} {line}".strip()
     return text
 
 
