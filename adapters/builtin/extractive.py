@@ -1,12 +1,11 @@
 """The builtin answerer: it writes nothing of its own, it finds the words of the papers that answer and quotes them.
 
 Each quotable unit (sentence, table row, formula, caption) is scored against the question; the best are the answer, and
-a logistic model over the best unit's features gives the probability that it answers at all.
+adapters.builtin.confidence says how likely it is that they answer at all.
 """
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from adapters.builtin import minilm, tables
-from adapters.builtin.units import Unit, units
+from adapters.builtin.confidence import confidence
+from adapters.builtin.matching import coverage
+from adapters.builtin.units import ScoredUnit, Unit, units
 from adapters.names import ModelName
 from rag_app.errors import UnknownName
 from rag_app.evidence import Draft, Passage, Question, Statement
-from rag_app.searchable import fold
+from rag_app.searchable import fold, terms
+from rag_app.sentences import sentences
 
 _EMBEDDED_UNITS = 48  # by term score; embedding a sentence costs about 5 ms
 _MOST_STATEMENTS = 3
@@ -35,20 +37,14 @@ class Weights:
 
     own: float = 1.0  # share of the question's term weight in the quote itself
     about: float = 0.45  # the same for what stands around it and is not in the quote
+    about_wordless: float = 0.8  # the same for formulas and figures, which have few words of their own
     cosine: float = 0.8  # similarity of the sentence embeddings, English questions only
     passage: float = 0.5  # score of the passage it stands in
     number: float = 0.12  # it holds a number and one is asked for
-    kind: float = 0.25  # it is of the kind the question names
+    kind: float = 0.4  # it is of the kind the question names
     label: float = 0.6  # it is the element the question names
-
-
-@dataclass(frozen=True, slots=True)
-class _Scored:
-    unit: Unit
-    score: float
-    own: float
-    about: float
-    cosine: float
+    numbers: float = 0.6  # share of the question's numbers that stand in the cells of a table row
+    row_head: float = 0.25  # the first cell of the row is named in the question
 
 
 class ExtractiveAnswerer:
@@ -69,7 +65,7 @@ class ExtractiveAnswerer:
         statements = tuple(_statement(question, scored.unit) for scored in chosen)
         return Draft(statements, confidence(question, ranked))
 
-    def rank(self, question: Question, passages: Sequence[Passage]) -> list[_Scored]:
+    def rank(self, question: Question, passages: Sequence[Passage]) -> list[ScoredUnit]:
         """Every unit with its score, best first."""
         candidates = [unit for passage in passages for unit in units(passage)]
         scored = [self._scored(question, unit, cosine=0.0) for unit in candidates]
@@ -82,32 +78,30 @@ class ExtractiveAnswerer:
             scored = sorted(near, key=lambda s: -s.score) + far
         return scored
 
-    def _scored(self, question: Question, unit: Unit, *, cosine: float) -> _Scored:
+    def _scored(self, question: Question, unit: Unit, *, cosine: float) -> ScoredUnit:
         w = self._weights
-        total = sum(question.weights.get(term, 1.0) for term in question.terms) or 1.0
-        own = sum(question.weights.get(t, 1.0) for t in question.terms if t in unit.own) / total
-        about = sum(question.weights.get(t, 1.0) for t in question.terms if t in unit.about - unit.own) / total
-        score = w.own * own + w.about * about + w.cosine * cosine + w.passage * unit.passage.score
+        own = coverage(question.weights, unit.own)
+        about = coverage(question.weights, unit.own | unit.about) - own
+        wordless = unit.passage.kind in ("formula", "figure")
+        score = (
+            w.own * own
+            + (w.about_wordless if wordless else w.about) * about
+            + w.cosine * cosine
+            + w.passage * unit.passage.score
+        )
         if unit.has_number and _NUMBER_ASKED.search(fold(question.text)):
             score += w.number
         if unit.passage.kind in question.kinds:
             score += w.kind
         if unit.passage.label and unit.passage.label in question.labels:
             score += w.label
-        if unit.row is not None and unit.row == _extreme(question, unit.passage):
-            score += w.own
-        return _Scored(unit, score, own, about, cosine)
-
-
-def confidence(question: Question, ranked: Sequence[_Scored]) -> float:
-    """Probability, 0 to 1, that the papers hold the answer."""
-    best = max(ranked[:3], key=lambda s: s.own + s.about)
-    covered = best.own + best.about
-    unknown = sum(1 for term in question.terms if not any(term in s.unit.own | s.unit.about for s in ranked))
-    missing = unknown / max(1, len(question.terms))
-    named = any(s.unit.passage.label in question.labels for s in ranked[:3] if s.unit.passage.label)
-    z = -3.0 + 4.0 * covered + 2.5 * best.cosine - 3.0 * missing + 2.0 * named
-    return 1.0 / (1.0 + math.exp(-z))
+        if unit.row is not None and unit.passage.cells:
+            cells = unit.passage.cells[unit.row]
+            score += w.numbers * tables.numbers_found(question.terms, cells)
+            score += w.row_head * bool(set(terms(cells[0])) & set(question.terms))
+            if unit.row == _extreme(question, unit.passage):
+                score += w.own
+        return ScoredUnit(unit, score, own, about, cosine)
 
 
 def load(name: ModelName) -> ExtractiveAnswerer:
@@ -118,9 +112,14 @@ def load(name: ModelName) -> ExtractiveAnswerer:
 
 
 def _meaning(unit: Unit) -> str:
-    """What is embedded: a row or a formula says little without its caption or the text around it."""
-    if unit.row is not None or unit.passage.kind == "formula":
-        return " ".join(part for part in (unit.passage.caption, unit.passage.context, unit.quote) if part)
+    """What is embedded: a row or a formula says little without its headings, its caption or the text around it."""
+    passage = unit.passage
+    if unit.row is not None and passage.cells:
+        title = sentences(passage.caption or "")[:1]
+        row = tables.row_text(passage.cells, passage.header_rows, unit.row, ())
+        return " ".join([*(sentence.text for sentence in title), row])
+    if passage.kind == "formula":
+        return f"{passage.context} {unit.quote}"
     return unit.quote
 
 
@@ -131,15 +130,26 @@ def _extreme(question: Question, passage: Passage) -> int | None:
     return tables.extreme_row(question.text, passage.cells, passage.header_rows, columns)
 
 
-def _chosen(ranked: Sequence[_Scored]) -> list[_Scored]:
-    """The best unit, then those nearly as good that say something the ones before do not."""
+def _chosen(ranked: Sequence[ScoredUnit]) -> list[ScoredUnit]:
+    """The best unit, the formula it introduces, then units nearly as good that say something new."""
     chosen = [ranked[0]]
+    chosen.extend(s for s in ranked if _introduces(ranked[0].unit, s.unit))
     for candidate in ranked[1:12]:
-        if len(chosen) == _MOST_STATEMENTS or candidate.score < 0.8 * ranked[0].score:
+        if len(chosen) >= _MOST_STATEMENTS or candidate.score < 0.8 * ranked[0].score:
             break
-        if all(_overlap(candidate.unit, kept.unit) < 0.6 for kept in chosen):
+        if candidate not in chosen and all(_overlap(candidate.unit, kept.unit) < 0.6 for kept in chosen):
             chosen.append(candidate)
     return chosen
+
+
+def _introduces(unit: Unit, other: Unit) -> bool:
+    """Whether `unit` is a sentence of the text right around the formula `other`."""
+    return (
+        unit.passage.kind == "text"
+        and other.passage.kind == "formula"
+        and unit.passage.document_id == other.passage.document_id
+        and unit.quote in other.passage.context
+    )
 
 
 def _overlap(one: Unit, other: Unit) -> float:

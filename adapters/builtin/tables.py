@@ -51,6 +51,13 @@ def extreme_row(question: str, cells: Cells, header_rows: int, columns: Sequence
     return (max if highest else min)(known, key=lambda pair: pair[0])[1]
 
 
+def numbers_found(question_terms: Sequence[str], cells: Sequence[str]) -> float:
+    """Share of the question's numbers, 0 to 1, that stand in `cells`; 0 for a question without numbers."""
+    asked = {term for term in question_terms if term[0].isdigit()}
+    there = {term for cell in cells for term in terms(cell)}
+    return len(asked & there) / len(asked) if asked else 0.0
+
+
 def number(cell: str) -> float | None:
     """The first number in `cell`, thousands separators and Persian digits read; None without one."""
     found = _NUMBER.search(fold(cell))

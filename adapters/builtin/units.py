@@ -17,7 +17,7 @@ _DIGIT = re.compile(r"\d")
 class Unit:
     """One quotable piece. quote is verbatim from the passage's text; `about` are the terms of what stands around it.
 
-    own    search terms of the quote itself
+    own    search terms of the quote itself; of a table row also the headings above its cells
     about  terms of caption, section, label and context: they help to find the unit but are not quoted
     row    index of the table row, None for other kinds
     """
@@ -31,6 +31,21 @@ class Unit:
     @property
     def has_number(self) -> bool:
         return bool(_DIGIT.search(self.quote))
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredUnit:
+    """A unit and how well it fits a question.
+
+    own, about  share of the question's term weight in the quote, and only around it; each 0 to 1
+    cosine      similarity of the embeddings, 0 where the model does not know the language
+    """
+
+    unit: Unit
+    score: float
+    own: float
+    about: float
+    cosine: float
 
 
 def units(passage: Passage) -> Iterator[Unit]:
@@ -64,4 +79,4 @@ def _rows(passage: Passage, about: frozenset[str]) -> Iterator[Unit]:
     body = [line for line in lines if not re.fullmatch(r"[\s|:\-]+", line)][-(len(cells) - passage.header_rows) :]
     for index, line in zip(range(passage.header_rows, len(cells)), body, strict=False):
         own = frozenset(term for cell in cells[index] for term in terms(cell))
-        yield Unit(passage, line.strip(), own, about | header, row=index)
+        yield Unit(passage, line.strip(), own | header, about, row=index)
