@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
+import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rag_app.store import fulltext
 from rag_app.store.records import Integrity
 
 CROPS, FILES, SPACES = "crops", "files", "spaces"
+_LEFTOVER_S = 600  # a temporary file this old is a crash's; a younger one may be a search's that is saving its index
 
 
 def integrity(connection: sqlite3.Connection, folder: Path) -> Integrity:
@@ -58,8 +63,12 @@ def orphans(folder: Path, crops: set[str], files: set[str]) -> list[Path]:
     """Files in crops/, files/ and spaces/ that nothing needs: left by a crash or by removed documents."""
     found = [path for path in _files(folder / CROPS) if path.name not in crops]
     found += [path for path in _files(folder / FILES) if path.stem not in files]
-    found += [path for path in _files(folder / SPACES) if path.suffix == ".tmp"]
+    found += [path for path in _files(folder / SPACES) if path.suffix == ".tmp" and _age_s(path) > _LEFTOVER_S]
     return sorted(found)
+
+
+def _age_s(path: Path) -> float:
+    return time.time() - path.stat().st_mtime
 
 
 def _files(folder: Path) -> list[Path]:
@@ -74,9 +83,7 @@ def _named_crops(connection: sqlite3.Connection) -> set[str]:
     }
 
 
-def _papers(connection: sqlite3.Connection):
-    import zlib
-
+def _papers(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:  # Any: a Paper as JSON
     for (body,) in connection.execute("SELECT body FROM papers"):
         yield json.loads(zlib.decompress(body))
 

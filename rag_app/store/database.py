@@ -78,11 +78,14 @@ class Database:
         if self.read_only:
             raise read_only(self.folder)
         connection = self.connection
+        if connection.in_transaction and not self._local.writing:
+            raise RuntimeError("A change inside a snapshot: it would not be kept. Leave the snapshot first.")
         with sqlite_errors(self.folder):
             if connection.in_transaction:
                 yield connection
                 return
             connection.execute("BEGIN IMMEDIATE")
+            self._local.writing = True
             try:
                 yield connection
                 connection.execute("COMMIT")
@@ -90,6 +93,8 @@ class Database:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+            finally:
+                self._local.writing = False
 
     def close(self) -> None:
         """Close every thread's connection; the last one in any process folds the WAL into the file."""
@@ -116,6 +121,7 @@ class Database:
         with self._guard:
             self._connections.append(connection)
         self._local.connection = connection
+        self._local.writing = False
         return connection
 
 

@@ -32,7 +32,7 @@ class Postings:
     """Arrays over the `rows` of one state of the library.
 
     rows (n,) int64 ascending; lengths (n,) float32, all their words; hashes (t,) uint64 ascending, one a term; offsets
-    (t + 1,) int64 into positions (p,) int32, which index `rows`, and counts (p,) float16, occurrences weighted by column.
+    (t + 1,) int64 into positions (p,) int32, which index `rows`, and counts (p,) float16, weighted by column.
     """
 
     generation: int
@@ -103,8 +103,12 @@ def occurrences(connection: sqlite3.Connection, where: str, values: Sequence[obj
 def write(path: Path, postings: Postings, *, library: Path) -> None:
     """Put the file in place of the older one. Raises DiskFull, LibraryReadOnly."""
     arrays = {name: np.ascontiguousarray(getattr(postings, name), dtype) for name, dtype in _ARRAYS.items()}
+    body: list[bytes] = []
+    for array in arrays.values():
+        body += [array.tobytes(), b"\0" * (-array.nbytes % _ALIGN)]
     header = json.dumps(
         {
+            "crc": _crc(body),
             "generation": postings.generation,
             "token": postings.token,
             "fingerprint": postings.fingerprint,
@@ -113,14 +117,15 @@ def write(path: Path, postings: Postings, *, library: Path) -> None:
     ).encode()
     start = len(MARK) + 8 + len(header)
     header += b" " * (-start % _ALIGN)
-    parts: list[bytes | memoryview] = [MARK + struct.pack("<II", len(header), zlib.crc32(header)) + header]
-    for array in arrays.values():
-        parts += [array.tobytes(), b"\0" * (-array.nbytes % _ALIGN)]
+    parts = [MARK + struct.pack("<II", len(header), zlib.crc32(header)) + header, *body]
     replace_file(path, parts, library=library)
 
 
-def read(path: Path) -> Postings | None:
-    """The postings in the file, left on disk until they are used; None when the file is missing or not whole."""
+def read(path: Path, *, thorough: bool = False) -> Postings | None:
+    """The postings in the file, left on disk until they are used; None when the file is missing or not whole.
+
+    `thorough` reads every byte.
+    """
     try:
         with path.open("rb") as file:
             mark, length, crc = file.read(len(MARK)), *struct.unpack("<II", file.read(8))
@@ -138,6 +143,8 @@ def read(path: Path) -> Postings | None:
     if path.stat().st_size != at:
         return None
     mapped = np.memmap(path, np.uint8, "r")
+    if thorough and zlib.crc32(mapped[places["rows"] :].tobytes()) != found["crc"]:
+        return None
     arrays = {
         name: mapped[places[name] : places[name] + found["sizes"][name] * dtype.itemsize].view(dtype)
         for name, dtype in _ARRAYS.items()
@@ -157,6 +164,13 @@ def _sorted(
     offsets = np.concatenate([[0], np.cumsum(lengths[order])]).astype(np.int64)
     gather = np.repeat(starts[order] - offsets[:-1], lengths[order]) + np.arange(offsets[-1])
     return hashes[order], offsets, np.concatenate(positions)[gather], np.concatenate(counts)[gather]
+
+
+def _crc(parts: list[bytes]) -> int:
+    crc = 0
+    for part in parts:
+        crc = zlib.crc32(part, crc)
+    return crc
 
 
 def _chunks(terms: list[tuple[str, int]]) -> Iterator[list[tuple[str, int]]]:

@@ -63,7 +63,10 @@ class StoredNode:
     @cached_property
     def metadata(self) -> dict[str, Any]:  # Any: node metadata is whatever JSON holds
         """The node's metadata, with `document` as the library names it now."""
-        return {**json.loads(self._metadata), "document": self.document, "document_id": self.document_id}
+        found = json.loads(self._metadata)
+        if "document" in found:
+            found["document"] = self.document
+        return found
 
     @cached_property
     def node(self) -> BaseNode:

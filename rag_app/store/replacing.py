@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -14,7 +15,7 @@ def replace_file(path: Path, parts: Iterable[bytes | memoryview], *, library: Pa
 
     At any moment there is the old file or the new one. Raises DiskFull, LibraryReadOnly about `library`.
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     with os_errors(library):
         path.parent.mkdir(exist_ok=True)
         try:

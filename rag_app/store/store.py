@@ -6,6 +6,7 @@ and which under the writer lock.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
@@ -331,12 +332,19 @@ class Store:
     def integrity(self) -> Integrity:
         """Check everything, change nothing; reads the whole library. Raises LibraryDamaged when SQLite cannot go on."""
         with self.snapshot() as connection:
-            return checking.integrity(connection, self.folder)
+            found = checking.integrity(connection, self.folder)
+        words = self._words.check()
+        return found if words is None else dataclasses.replace(found, damage=(*found.damage, words))
 
     def repair(self) -> list[str]:
         """Build what is derived in SQLite anew and remove files nothing needs; returns what was done."""
-        with self.write_lock(), self.database.transaction() as connection:
-            return checking.repair(connection, self.folder)
+        with self.write_lock():
+            with self.database.transaction() as connection:
+                done = checking.repair(connection, self.folder)
+            self._words.forget()
+            if self.fold_words():
+                done.append("The postings file was built anew.")
+            return done
 
     def size(self) -> int:
         """How many nodes the library has."""

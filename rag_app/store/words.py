@@ -70,6 +70,18 @@ class Words:
             found[term] = int(end - start)
         return count, found
 
+    def forget(self) -> None:
+        """Remove the postings file."""
+        with self._lock:
+            self._base = self._state = None
+            self.path.unlink(missing_ok=True)
+
+    def check(self) -> str | None:
+        """What is wrong with the postings file, in a sentence; None when it is sound or not there. Reads every byte."""
+        if self.path.exists() and postings.read(self.path, thorough=True) is None:
+            return "The postings file is not whole; searches read the full text index instead, more slowly."
+        return None
+
     def fold(self, connection: sqlite3.Connection, *, always: bool = False) -> bool:
         """Write the postings file anew if enough nodes lie outside it, or `always`.
 
@@ -135,10 +147,11 @@ class _State:
         if self._base is not None:
             lengths = np.concatenate([self._base.lengths, lengths])
         gone = np.isin(before, removed)
-        self._gone = np.concatenate([gone, np.zeros(len(later), bool)]) if gone.any() else None
+        gone = np.concatenate([gone, np.zeros(len(later), bool)])
+        self._gone = gone if gone.any() else None
         self.count = len(self.rows) - int(gone.sum())
-        mean = float(lengths.mean()) if len(lengths) else 1.0
-        self._norm = (K1 * (1 - B + B * lengths / (mean or 1.0))).astype(np.float32)
+        mean = float(lengths[~gone].sum()) / max(self.count, 1) or 1.0
+        self._norm = (K1 * (1 - B + B * lengths / mean)).astype(np.float32)
         self._postings: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._masks: dict[Filter, np.ndarray] = {}
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import re
 import threading
-from pathlib import Path
 
 import faiss
 import numpy as np
@@ -183,11 +182,6 @@ class Space:
             return
         files.write(self.path, self._index, space=self.name, generation=self._generation, token=token)
         self._unsaved = 0
-
-
-def space_path(store: Store, name: str) -> Path:
-    """Where the index file of a space lies."""
-    return Space(store, name).path
 
 
 def _new_index(dim: int) -> faiss.Index:
