@@ -14,7 +14,7 @@ from ingestion.crops import save_png
 from ingestion.elements import Element, PageSize, Paper, Place, Problem
 from ingestion.limits import Limits
 from ingestion.ocr import available, ocr_text
-from rag_app.errors import CorruptPicture, TooLarge
+from rag_app.errors import CorruptPicture, InputError, TooLarge
 
 _OCR_SIDE = 3000  # pixels; a larger picture is read at this size
 _OCR_ZOOM = 2  # charts are saved small: at twice their size 5 % more words and 17 % more numbers are read
@@ -61,6 +61,20 @@ def read_picture(path: Path, sha256: str, *, crops: Path, limits: Limits, parser
     )
 
 
+def render_frame(path: Path, page: int, *, dpi: int, limits: Limits) -> bytes:
+    """PNG of one frame (1-based), a pixel being a point: at 72 dpi in its own size, never above `limits.ocr_pixels`.
+
+    Raises:
+        InputError: it has no such frame, or is damaged.
+    """
+    seen = 0
+    for seen, image in enumerate(_frames(path, limits, []), start=1):
+        if seen == page:
+            zoom = min(dpi / 72, (limits.ocr_pixels / (image.width * image.height)) ** 0.5)
+            return _png(image.resize((max(1, round(image.width * zoom)), max(1, round(image.height * zoom)))))
+    raise InputError(f"{path.name} has pages 1 to {seen}, not {page}.")
+
+
 def _frames(path: Path, limits: Limits, problems: list[Problem]) -> Iterator[Image.Image]:
     """Its frames as RGB, upright."""
     try:
@@ -68,7 +82,11 @@ def _frames(path: Path, limits: Limits, problems: list[Problem]) -> Iterator[Ima
             count = getattr(image, "n_frames", 1)
             kept = min(count, limits.picture_frames) if image.format == "TIFF" else 1
             if kept < count:
-                problems.append(Problem("open", None, f"Of {count} frames the first {kept} are kept."))
+                problems.append(
+                    Problem(
+                        "open", None, f"Of its {count} frames the first {kept} {'is' if kept == 1 else 'are'} kept."
+                    )
+                )
             for number, frame in enumerate(ImageSequence.Iterator(image), start=1):
                 if number > kept:
                     break
@@ -80,7 +98,9 @@ def _frames(path: Path, limits: Limits, problems: list[Problem]) -> Iterator[Ima
                 frame.load()
                 yield _plain(frame)
     except Image.DecompressionBombError as exc:
-        raise TooLarge(f"{path.name} unpacks to too large a picture ({exc}): make it smaller.") from exc
+        raise TooLarge(
+            f"{path.name} has more than the {limits.picture_pixels / 1e6:.0f} million pixels allowed: make it smaller."
+        ) from exc
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, EOFError) as exc:
         raise CorruptPicture(f"{path.name} is a damaged picture ({exc}): download or copy it again.") from exc
 

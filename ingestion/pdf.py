@@ -11,6 +11,7 @@ from pymupdf.mupdf import FzErrorBase
 
 from ingestion.elements import BBox
 from ingestion.files import check_file
+from ingestion.images import render_frame
 from ingestion.limits import Limits
 from ingestion.opening import open_pdf
 from rag_app.errors import CorruptPdf, InputError
@@ -31,7 +32,9 @@ def render_page(path: Path, page: int, *, dpi: int = 110, password: str | None =
         InputError: the file cannot be opened, or has no such page.
     """
     limits = Limits()
-    with _open(path, password, limits) as doc:
+    if check_file(path, limits=limits) == "picture":
+        return render_frame(path, page, dpi=dpi, limits=limits)
+    with open_pdf(path, password=password, limits=limits) as doc:
         shown = _page(doc, page, path)
         area = max(1.0, shown.rect.width * shown.rect.height)
         fitting = min(float(dpi), (limits.ocr_pixels / area) ** 0.5 * 72)
@@ -44,7 +47,9 @@ def render_page(path: Path, page: int, *, dpi: int = 110, password: str | None =
 
 def page_words(path: Path, page: int, *, password: str | None = None) -> list[Word]:
     """Words of one page (1-based) with their boxes as shown; empty for a scanned page or a picture."""
-    with _open(path, password, Limits()) as doc:
+    if check_file(path, limits=Limits()) == "picture":
+        return []
+    with open_pdf(path, password=password, limits=Limits()) as doc:
         shown = _page(doc, page, path)
         turn = shown.rotation_matrix
         found: Any = shown.get_text("words")  # Any: list of (x0, y0, x1, y1, text, block, line, word)
@@ -54,12 +59,6 @@ def page_words(path: Path, page: int, *, password: str | None = None) -> list[Wo
 def _shown(word: Any, turn: pymupdf.Matrix) -> BBox:
     box = pymupdf.Rect(word[:4]) * turn
     return (box.x0, box.y0, box.x1, box.y1)
-
-
-def _open(path: Path, password: str | None, limits: Limits) -> pymupdf.Document:
-    if check_file(path, limits=limits) == "pdf":
-        return open_pdf(path, password=password, limits=limits)
-    return pymupdf.open(path)
 
 
 def _page(doc: pymupdf.Document, page: int, path: Path) -> pymupdf.Page:

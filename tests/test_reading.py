@@ -240,10 +240,11 @@ def test_closing_the_iterator_ends_the_workers(tmp_path: Path):
 def test_a_killed_reading_leaves_no_process_and_goes_on_where_it_was(tmp_path: Path, how: signal.Signals):
     path = save(document(10), tmp_path / "long.pdf")
     script = (
-        "from pathlib import Path; from ingestion.reading import read_paper\n"
-        f"read_paper({str(path)!r}, crops=Path({str(tmp_path / 'crops')!r}), cache=Path({str(tmp_path / 'cache')!r}), workers=1)"
+        "import sys; from pathlib import Path; from ingestion.reading import read_paper\n"
+        "path, crops, cache = map(Path, sys.argv[1:]); read_paper(path, crops=crops, cache=cache, workers=1)"
     )
-    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.DEVNULL) as parent:
+    command = [sys.executable, "-c", script, path, tmp_path / "crops", tmp_path / "cache"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL) as parent:
         end = time.monotonic() + 60
         while len(list(tmp_path.glob("cache/*/pages*"))) < 2 and time.monotonic() < end:
             time.sleep(0.02)
