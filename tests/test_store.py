@@ -277,6 +277,21 @@ def test_no_library(tmp_path: Path):
     assert not (tmp_path / "none").exists()
 
 
+def test_opened_for_reading(store: Store):
+    put(store, "a")
+    store.close()
+    with Store.open(store.folder, read_only=True) as reader:
+        assert reader.read_only
+        assert len(reader.documents()) == 1
+        with pytest.raises(LibraryReadOnly):
+            reader.remove(sha("a"))
+        with Store.open(store.folder) as writer:
+            writer.remove(sha("a"))
+        assert reader.documents() == []
+    with pytest.raises(LibraryNotFound):
+        Store.open(store.folder / "none", read_only=True)
+
+
 def test_a_later_format_is_refused(store: Store):
     store.database.connection.execute("PRAGMA user_version = 99")
     with pytest.raises(LibraryTooNew, match="format 99"):

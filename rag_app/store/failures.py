@@ -42,7 +42,7 @@ def translate(exc: sqlite3.Error, folder: Path) -> Exception:
     name = getattr(exc, "sqlite_errorname", "") or ""
     if name.startswith("SQLITE_FULL"):
         return disk_full(folder)
-    if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and _no_room(folder):
+    if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and no_room(folder):
         return disk_full(folder)
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
         return LibraryBusy(f"The library {folder} is busy: another process is writing. Try again in a moment.")
@@ -78,7 +78,8 @@ def read_only(folder: Path) -> LibraryReadOnly:
     )
 
 
-def _no_room(folder: Path) -> bool:
+def no_room(folder: Path) -> bool:
+    """Is the disk under `folder` as good as full?"""
     try:
         return shutil.disk_usage(folder).free < _NO_ROOM_BYTES
     except OSError:
