@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import SequenceMatcher
 
 from ingestion.blocks import Block, PageBlocks
 from ingestion.elements import Element, Kind, PageSize, Paper, Place, Problem
@@ -12,9 +15,11 @@ from ingestion.mentions import mentions_in
 from ingestion.paragraphs import Vocabulary, continues, is_finished, join, join_lines
 from ingestion.references import entries, opens_entry
 from ingestion.script import language_of
-from ingestion.sections import Levels, Path, heading_number, is_references
+from ingestion.sections import Levels, Path, heading_number, is_references, without_initials
 from ingestion.tables import to_markdown
+from ingestion.unnamed import learn_letters, name_letters
 
+_JOURNAL = re.compile(r"\b(?:journal|proceedings|transactions|letters|magazine|annals|conference|مجله|فصلنامه|نشریه)\b", re.I)
 _FLOATS = ("table", "figure", "footnote", "caption")
 
 
@@ -49,7 +54,8 @@ def assemble(
     problems: what was met before (opening, hidden text, OCR); those of the pages are added.
     pdf_metadata: title, author and the like as the PDF states them; empty values are dropped.
     """
-    items = _title(_items(pages), pages)
+    pages = _with_letters(pages)
+    items = _title(_items(pages), pages, _metadata_title(pdf_metadata))
     items = _bibliography(_headings(items))
     items = _join_parts(items)
     vocabulary = Vocabulary.of(line for page in pages for block in page.blocks for line in block.lines)
@@ -69,6 +75,23 @@ def assemble(
     )
 
 
+def _with_letters(pages: Sequence[PageBlocks]) -> Sequence[PageBlocks]:
+    """The pages with unnamed letters replaced by what the whole document shows them to be."""
+    letters = learn_letters(line.text for page in pages for block in page.blocks for line in (*block.lines, *block.caption))
+    if not letters:
+        return pages
+
+    def named(block: Block) -> Block:
+        return replace(
+            block,
+            lines=tuple(replace(line, text=name_letters(line.text, letters)) for line in block.lines),
+            caption=tuple(replace(line, text=name_letters(line.text, letters)) for line in block.caption),
+            cells=tuple(tuple(name_letters(c, letters) for c in row) for row in block.cells) if block.cells else None,
+        )
+
+    return [replace(page, blocks=tuple(named(block) for block in page.blocks)) for page in pages]
+
+
 def _items(pages: Sequence[PageBlocks]) -> list[_Item]:
     dropped = furniture(pages)
     items: list[_Item] = []
@@ -81,8 +104,8 @@ def _items(pages: Sequence[PageBlocks]) -> list[_Item]:
     return items
 
 
-def _title(items: list[_Item], pages: Sequence[PageBlocks]) -> list[_Item]:
-    """The title: what the model calls so on the first page, else the largest heading in its upper half."""
+def _title(items: list[_Item], pages: Sequence[PageBlocks], stated: str) -> list[_Item]:
+    """The title: what the model calls so on the first page, or a heading that fits better. stated: the PDF's own."""
     if not pages:
         return items
     first = [item for item in items if item.page.number == pages[0].number]
@@ -90,21 +113,15 @@ def _title(items: list[_Item], pages: Sequence[PageBlocks]) -> list[_Item]:
     for item in items:
         if item.kind == "title" and item not in titles:
             item.kind = "heading"
-    if not titles:
-        high = [
-            item
-            for item in first
-            if item.kind == "heading"
-            and item.block.bbox[1] < 0.5 * item.page.height
-            and heading_number(item.block.text) is None
-            and not is_references(item.block.text)
-            and len(item.block.text) > 8
-        ]
-        body = _body_size(items)
-        high = [item for item in high if item.block.size > 1.15 * body]
-        if high:
-            titles = [max(high, key=lambda item: item.block.size)]
-            titles[0].kind = "title"
+    candidates = titles + [item for item in first if item.kind == "heading" and _could_be_title(item, items)]
+    if not candidates:
+        return items
+    best = max(candidates, key=lambda item: _title_score(item, stated))
+    if best not in titles:
+        for item in titles:
+            item.kind = "text"
+        titles = [best]
+        best.kind = "title"
     if len(titles) > 1:
         largest = max(item.block.size for item in titles)
         keep = [item for item in titles if item.block.size > largest - 0.6]
@@ -118,6 +135,29 @@ def _title(items: list[_Item], pages: Sequence[PageBlocks]) -> list[_Item]:
     return items
 
 
+def _could_be_title(item: _Item, items: Sequence[_Item]) -> bool:
+    text = item.block.text
+    return (
+        item.block.bbox[1] < 0.5 * item.page.height
+        and heading_number(text) is None
+        and not is_references(text)
+        and len(text) > 8
+        and item.block.size > 1.15 * _body_size(items)
+    )
+
+
+def _title_score(item: _Item, stated: str) -> float:
+    """How much like the title: named so by the model or the PDF, large, of several words, no journal's name."""
+    text = item.block.text.replace("\n", " ")
+    words = text.split()
+    score = item.block.size + (4 if item.kind == "title" else 0) + (6 if len(words) >= 4 else 0)
+    if stated and SequenceMatcher(None, stated.lower(), text.lower()).ratio() > 0.7:
+        score += 20
+    if _JOURNAL.search(text) and len(words) < 7:
+        score -= 15
+    return score
+
+
 def _body_size(items: Sequence[_Item]) -> float:
     weight: dict[float, int] = {}
     for item in items:
@@ -128,8 +168,13 @@ def _body_size(items: Sequence[_Item]) -> float:
 
 def _headings(items: list[_Item]) -> list[_Item]:
     """Headings that are none become text, bold numbered lines become headings."""
+    initials = without_initials(item.block.text.replace("\n", " ") for item in items if item.kind == "heading")
+    columns = _columns(items)
     for item in items:
         text = item.block.text.replace("\n", " ")
+        if item.kind == "heading" and (text in initials or _in_margin(item, columns)):
+            item.kind = "text"
+            continue
         if item.kind == "heading":
             letters = sum(c.isalpha() for c in text)
             if letters < 2 or len(text) > 220 or (len(text) > 90 and is_finished(text)):
@@ -139,6 +184,20 @@ def _headings(items: list[_Item]) -> list[_Item]:
             if (item.block.lines[0].bold and number is not None and not is_finished(text)) or is_references(text):
                 item.kind = "heading"
     return items
+
+
+def _columns(items: Sequence[_Item]) -> tuple[float, float]:
+    """Left and right end of the text of the document, in points: where most of its lines lie."""
+    lines = [line for item in items if item.kind == "text" for line in item.block.lines if len(line.text) > 30]
+    if len(lines) < 20:
+        return (0.0, math.inf)
+    lefts, rights = sorted(line.bbox[0] for line in lines), sorted(line.bbox[2] for line in lines)
+    return (lefts[len(lefts) // 20], rights[-1 - len(rights) // 20])
+
+
+def _in_margin(item: _Item, columns: tuple[float, float]) -> bool:
+    """Whether it stands beside the text, as journals print notes on the first page."""
+    return item.block.bbox[2] < columns[0] + 5 or item.block.bbox[0] > columns[1] - 5
 
 
 def _bibliography(items: list[_Item]) -> list[_Item]:

@@ -10,13 +10,13 @@ from ingestion.elements import BBox
 from ingestion.geometry import union, x_gap, x_overlap, y_gap
 
 _WORDS = {
-    "Figure": ("figures", "figure", "figs", "fig", "scheme", "plate", "chart", "شکل", "نمودار", "تصویر", "الشكل", "شكل", "الشکل"),
+    "Figure": ("figures", "figure", "figs", "fig", "scheme", "plate", "chart", "شکل", "ش[\ufffd\U000f0000-\U000fffff]ل", "نمودار", "تصویر", "الشكل", "شكل", "الشکل"),
     "Table": ("tables", "table", "tab", "tbl", "جدول", "الجدول"),
     "Algorithm": ("algorithm", "listing", "الگوریتم"),
 }  # fmt: skip
 _KIND_OF = {word: kind for kind, words in _WORDS.items() for word in words}
 _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
-_NUMBER = r"(?:(?:[A-Z]|S|[آابپتثج])?[.\-‐–]?\d+(?:[.\-–]\u200c?\d+)*[a-z]?|[IVX]+)"
+_NUMBER = r"(?:(?:[A-Z]|S|[آابپتثج])?[.\-‐–]?\u200c?\d+(?:[.\-–]\u200c?\d+)*[a-z]?|[IVX]+)"
 _CAPTION = re.compile(
     rf"^\W{{0,3}}(?:extended data |supplementary |supp\. )?({'|'.join(sorted(_KIND_OF, key=len, reverse=True))})"
     rf"\.?[ \u200c]*[(\[]?({_NUMBER})(?![\w%])[)\]]?\s*(?:([.:|—–‐-])|$|(?=[A-Z«(\u0600-\u06ff\u201c]))",
@@ -43,7 +43,7 @@ def match_caption(text: str) -> CaptionMatch | None:
     if m is None:
         return None
     number = m[2].replace("\u200c", "").strip(".-‐–")
-    return CaptionMatch(_KIND_OF[m[1].lower()], number.upper() if number.isalpha() else number, bool(m[3]))
+    return CaptionMatch(_KIND_OF.get(m[1].lower(), "Figure"), number.upper() if number.isalpha() else number, bool(m[3]))
 
 
 @dataclass(frozen=True, slots=True)

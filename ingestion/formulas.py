@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ingestion.elements import BBox
 from ingestion.glyphs import Glyph, Run, main_base, mark_indices
@@ -17,9 +18,6 @@ _MATH_FONT = re.compile(
     r"CM(?:MI|SY|EX|BSY|MIB)|MSAM|MSBM|Math|Symbol|MTMI|MTSY|MTEX|RMTMI|txmi|txsy|pxmi|Cambria ?Math", re.I
 )
 _MATH_CHARS = set("=≈≡≤≥<>±×÷·∑∏∫∂∇√∞∈∉⊂⊆∪∩→←⇒⇔∀∃∼∝≠⟨⟩∥|^_+−")
-# Computer Modern's extension font names its big operators by letters when the PDF has no ToUnicode map.
-_CMEX = {"X": "∑", "P": "∑", "Y": "∏", "Q": "∏", "Z": "∫", "R": "∫", "q": "√", "p": "√", "r": "√", "s": "√",
-         "h": "[", "i": "]", "n": "{", "o": "}", "\x12": "(", "\x13": ")", "\x10": "(", "\x11": ")"}  # fmt: skip
 _BIG = set("∑∏∫⋃⋂⋁⋀∐∮")
 _LIMIT_WORDS = ("max", "min", "lim", "sup", "inf", "argmax", "argmin")
 _TALL_FONT = re.compile(r"CMEX|MTEX|txex|pxex", re.I)  # fonts of big operators and brackets, hung below their baseline
@@ -60,15 +58,9 @@ def read_formula(runs: Sequence[Run], rules: Sequence[Rule], box: BBox) -> Formu
         ):
             number = edge[1]
             runs = others
-    glyphs = [_named(g) for run in runs for g in run.glyphs if not g.c.isspace()]
+    glyphs = [g for run in runs for g in run.glyphs if not g.c.isspace()]
     bars = [r for r in rules if box[0] - 2 <= r.x0 and r.x1 <= box[2] + 2 and box[1] - 2 <= r.y <= box[3] + 2]
     return Formula(linear(glyphs, bars), number)
-
-
-def _named(g: Glyph) -> Glyph:
-    if "CMEX" in g.font.upper() and g.c in _CMEX:
-        return g._replace(c=_CMEX[g.c])
-    return g
 
 
 def linear(glyphs: Sequence[Glyph], bars: Sequence[Rule]) -> str:
@@ -94,7 +86,7 @@ def _compose_bar(items: list[Glyph], bar: Rule) -> list[Glyph]:
     under = _nearest_row([g for g in inside if _axis(g) > bar.y], bar.y)
     root = next((g for g in items if g.c == "√" and abs(g.x1 - bar.x0) < 0.25 * g.size and g not in under), None)
     over = [] if root else _nearest_row([g for g in inside if _axis(g) <= bar.y], bar.y)
-    if not under or not (over or root):
+    if not under or not (over or root) or _has_wide_gap(over) or _has_wide_gap(under):
         return items
     size = full_size([*over, *under])
     gone = {id(g) for g in [*over, *under]} | {id(root)}
@@ -106,6 +98,12 @@ def _compose_bar(items: list[Glyph], bar: Rule) -> list[Glyph]:
         return [*rest, model._replace(c=text, x0=root.x0, x1=bar.x1, size=size)]
     text = f"{_bracketed(_row_text(over))}/{_bracketed(_row_text(under))}"
     return [*rest, model._replace(c=text, x0=bar.x0, x1=bar.x1, base=bar.y + 0.25 * size, size=size)]
+
+
+def _has_wide_gap(items: Sequence[Glyph]) -> bool:
+    """Columns under a rule are a table of numbers, no fraction."""
+    row = sorted(items, key=lambda g: g.x0)
+    return any(b.x0 - a.x1 > 2 * max(a.size, b.size) for a, b in pairwise(row))
 
 
 def _bracketed(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 from ingestion.blocks import Line
 from ingestion.elements import BBox
 from ingestion.geometry import inside, union
+from ingestion.symbols import UNKNOWN, needs_signs, sign
 from ingestion.script import is_rtl_letter, letter_direction, logical_order, normalise_line
 
 ITALIC, MONO, BOLD = 2, 8, 16  # MuPDF's span flags
@@ -56,8 +57,13 @@ class Run:
         return main_size(self.glyphs)
 
 
-def read_runs(rawdict: dict[str, Any], *, hidden: Sequence[BBox] = ()) -> list[Run]:
-    """Runs of a page from `get_text("rawdict")`; spans that are one of the `hidden` boxes are left out."""
+def read_runs(
+    rawdict: dict[str, Any], *, hidden: Sequence[BBox] = (), codes: Mapping[tuple[float, float], int] | None = None
+) -> list[Run]:
+    """Runs of a page from `get_text("rawdict")`; spans that are one of the `hidden` boxes are left out.
+
+    codes: the font's code of characters without a Unicode value, by their origin rounded to 0.1 points.
+    """
     runs: list[Run] = []
     for block in rawdict["blocks"]:
         for line in block.get("lines", ()):
@@ -66,18 +72,44 @@ def read_runs(rawdict: dict[str, Any], *, hidden: Sequence[BBox] = ()) -> list[R
                 if hidden and _hidden(span["bbox"], hidden):
                     continue
                 size, font, flags = span["size"], span["font"], span["flags"]
+                odd = needs_signs(font)
                 for char in span["chars"]:
-                    x0, y0, x1, y1 = char["bbox"]
-                    glyphs.append(Glyph(char["c"], x0, y0, x1, y1, char["origin"][1], size, font, flags))
+                    c, (x0, y0, x1, y1), (x, y) = char["c"], char["bbox"], char["origin"]
+                    if odd or c == UNKNOWN or c > "\uf8e5":
+                        c = sign(c, font, codes.get((round(x, 1), round(y, 1))) if codes and c == UNKNOWN else None)
+                    if c:
+                        glyphs.append(Glyph(c, x0, y0, x1, y1, y, size, font, flags))
             while glyphs and glyphs[-1].c.isspace():
                 glyphs.pop()
             while glyphs and glyphs[0].c.isspace():
                 glyphs.pop(0)
             if glyphs:
                 box = union([g[1:5] for g in glyphs if not g.c.isspace()])
-                upright = line["dir"][0] > 0.98
-                runs.append(Run(box, tuple(glyphs), upright))
+                runs.append(Run(box, tuple(glyphs), line["dir"][0] > 0.98))
     return runs
+
+
+def has_unknown(rawdict: dict[str, Any]) -> bool:
+    """Whether a character of the page has no Unicode value."""
+    return any(
+        char["c"] == UNKNOWN
+        for block in rawdict["blocks"]
+        for line in block.get("lines", ())
+        for span in line["spans"]
+        for char in span["chars"]
+    )
+
+
+def codes_by_place(rawdict: dict[str, Any]) -> dict[tuple[float, float], int]:
+    """Code of every character by its origin, from a rawdict read with TEXT_CID_FOR_UNKNOWN_UNICODE."""
+    return {
+        (round(char["origin"][0], 1), round(char["origin"][1], 1)): ord(char["c"])
+        for block in rawdict["blocks"]
+        for line in block.get("lines", ())
+        for span in line["spans"]
+        for char in span["chars"]
+        if char["c"]
+    }
 
 
 def _hidden(span: BBox, hidden: Sequence[BBox]) -> bool:

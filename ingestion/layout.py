@@ -14,7 +14,7 @@ from ingestion.compose import compose
 from ingestion.crops import Cropper
 from ingestion.drafts import Painted, Region
 from ingestion.elements import BBox
-from ingestion.glyphs import read_runs
+from ingestion.glyphs import codes_by_place, has_unknown, read_runs
 from ingestion.tables import Grid, Rule
 
 PARSER = f"pymupdf-layout {pymupdf.__version__}, rag-app blocks 1"
@@ -30,7 +30,11 @@ def parse_page(page: pymupdf.Page, *, crops: Path, hidden: Sequence[BBox] = (), 
     """
     page_box: BBox = (0.0, 0.0, float(page.rect.width), float(page.rect.height))
     raw: Any = page.get_text("rawdict", flags=_TEXT_FLAGS)  # Any: PyMuPDF's nested dicts
-    runs = read_runs(raw, hidden=hidden)
+    codes = None
+    if has_unknown(raw):
+        coded: Any = page.get_text("rawdict", flags=_TEXT_FLAGS | pymupdf.TEXT_CID_FOR_UNKNOWN_UNICODE)  # Any: as above
+        codes = codes_by_place(coded)
+    runs = read_runs(raw, hidden=hidden, codes=codes)
     painted = _painted(page, page_box)
     blocks, rtl = compose(_regions(page), runs, painted, page_box, cut=Cropper(page, crops).cut)
     return PageBlocks(

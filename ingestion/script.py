@@ -19,6 +19,8 @@ _MATH_LETTER = re.compile("[\U0001d400-\U0001d7ff]")
 _BLANKS = re.compile(r"[ \t\u00a0\u2000-\u200a\u202f\u205f\u3000]+")
 _ALEF = "اأإآ"
 _MIRROR = str.maketrans("()[]{}<>«»‹›", ")(][}{><»«›‹")
+_OPENS = re.compile(r"(?:^|(?<=\s))[(\[{«](?=\w)")
+_CLOSES = re.compile(r"(?<=\w)[)\]}»](?=$|[\s.،؛:,])")
 _ARABIC = re.compile("[\u0600-\u06ff\u0750-\u077f\ufb50-\ufdff\ufe70-\ufeff]")
 _PERSIAN_ONLY = set("پچژگکیۀ‌")
 _ARABIC_ONLY = set("يكةىأإؤئ")
@@ -26,15 +28,25 @@ _ARABIC_ONLY = set("يكةىأإؤئ")
 
 def is_rtl_letter(c: str) -> bool:
     """True for Arabic-script and Hebrew letters; digits and marks do not count."""
-    return unicodedata.bidirectional(c[0]) in ("R", "AL") if c else False
+    return _direction(c) == "AL"
+
+
+def _direction(c: str) -> str:
+    """Bidirectional class with Hebrew as "AL"; unnamed glyphs (see `ingestion.unnamed`) count as Arabic letters."""
+    if not c:
+        return ""
+    if c[0] >= "\U000f0000":
+        return "AL"
+    kind = unicodedata.bidirectional(c[0])
+    return "AL" if kind == "R" else kind
 
 
 def letter_direction(chars: Iterable[str]) -> int:
     """-1 when right-to-left letters are the majority (weighted 1 to 2 against others), 1 for the rest, 0 for none."""
     rtl = ltr = 0
     for c in chars:
-        kind = unicodedata.bidirectional(c[0]) if c else ""
-        rtl += kind in ("R", "AL")
+        kind = _direction(c)
+        rtl += kind == "AL"
         ltr += kind == "L"
     if not rtl and not ltr:
         return 0
@@ -55,12 +67,13 @@ def logical_order(visual: Sequence[str], *, rtl: bool) -> str:
 
 
 def mend_brackets(text: str) -> str:
-    """Turn every bracket round when that makes more pairs match: some fonts keep them as drawn, others as read."""
+    """Turn every bracket round when they fit better so: some fonts keep them as drawn, others as read."""
     turned = text.translate(_MIRROR)
-    return turned if _pairs(turned) > _pairs(text) else text
+    return turned if _fit(turned) > _fit(text) else text
 
 
-def _pairs(text: str) -> int:
+def _fit(text: str) -> int:
+    """How many brackets match a partner, or at least open before and close after a word."""
     stack: list[str] = []
     pairs = 0
     for c in text:
@@ -68,7 +81,7 @@ def _pairs(text: str) -> int:
             stack.append(c)
         elif c in ")]}»":
             pairs += bool(stack) and stack.pop() + c in ("()", "[]", "{}", "«»")
-    return pairs
+    return 2 * pairs + len(_OPENS.findall(text)) + len(_CLOSES.findall(text))
 
 
 def _ltr_core(c: str) -> bool:
@@ -141,6 +154,7 @@ def _normalise_once(text: str) -> str:
     text = _INVISIBLE.sub("", text)
     if text.isascii():
         return _BLANKS.sub(" ", text).strip()
+    text = text.replace("‘‘", "“").replace("’’", "”")
     for old, new in _LIGATURES.items():
         text = text.replace(old, new)
     text = _MATH_LETTER.sub(lambda m: unicodedata.normalize("NFKC", m[0]), text)
@@ -180,6 +194,7 @@ def _unknown_letters(text: str) -> str:
     """
     if "\ufffd" not in text:
         return text
+    text = re.sub("(?<=[\U000f0000-\U000fffff])\ufffd|\ufffd(?=[\U000f0000-\U000fffff])", "", text)  # drawn twice
     text = re.sub("(?<=[\ufb50-\ufdff\ufe70-\ufefc])\ufffd(?=[\ufb50-\ufdff\ufe70-\ufefc])", "گ", text)
     return re.sub("(?<=[\ufb50-\ufdff\ufe70-\ufefcگ])\ufffd(?![\ufb50-\ufdff\ufe70-\ufefc])", "ی", text)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from statistics import median
 
@@ -139,7 +140,32 @@ def mend_formulas(drafts: list[Draft], *, rtl: bool) -> list[Draft]:
             out += _formulas_in(d)
         else:
             out.append(d)
-    return _whole_systems(_with_numbers(out))
+    return [part for d in _whole_systems(_with_numbers(out)) for part in _one_number_each(d)]
+
+
+def _one_number_each(d: Draft) -> list[Draft]:
+    """A formula region with several numbers, cut at the widest gap between two of them."""
+    if d.kind != "formula":
+        return [d]
+    marks = sorted((run for run in d.upright if equation_number(run.text) is not None), key=lambda r: r.bbox[1])
+    edge = max((run.bbox[2] for run in marks), default=0.0)
+    marks = [run for run in marks if run.bbox[2] > edge - 6 and run.bbox[0] > 0.5 * (d.bbox[0] + d.bbox[2])]
+    if len(marks) < 2:
+        return [d]
+    cuts: list[float] = []
+    for a, b in pairwise(marks):
+        ya, yb = (a.bbox[1] + a.bbox[3]) / 2, (b.bbox[1] + b.bbox[3]) / 2
+        edges = sorted((run.bbox[1], run.bbox[3]) for run in d.upright if run.bbox[3] > ya - 1 and run.bbox[1] < yb + 1)
+        best, reach = (0.0, (ya + yb) / 2), ya
+        for top, bottom in edges:
+            if ya < (reach + top) / 2 < yb and top - reach > best[0]:
+                best = (top - reach, (reach + top) / 2)
+            reach = max(reach, bottom)
+        cuts.append(best[1])
+    groups: dict[int, list[Run]] = {}
+    for run in d.runs:
+        groups.setdefault(sum((run.bbox[1] + run.bbox[3]) / 2 > cut for cut in cuts), []).append(run)
+    return [Draft("formula", union(r.bbox for r in runs), runs) for _, runs in sorted(groups.items())]
 
 
 def _whole_systems(drafts: list[Draft]) -> list[Draft]:
@@ -280,8 +306,8 @@ def name_text_pictures(drafts: Sequence[Draft]) -> None:
             d.fit()
 
 
-def name_code(drafts: Sequence[Draft]) -> None:
-    """Text drafts set mostly in a fixed-width font are code, apart from single short words such as addresses."""
+def name_code(drafts: Sequence[Draft]) -> list[Draft]:
+    """Text drafts set mostly in a fixed-width font are code, apart from addresses; lines that follow are one block."""
     for d in drafts:
         if d.kind in ("text", "list_item", "heading") and d.upright:
             if any("glyphless" in run.glyphs[0].font.lower() for run in d.upright):
@@ -292,3 +318,27 @@ def name_code(drafts: Sequence[Draft]) -> None:
             looks = len(lines) > 1 or re.search(r"[=({>;$]|::", lines[0].text)
             if mono > 0.8 * total and looks and "@" not in lines[0].text:
                 d.kind = "code"
+    out: list[Draft] = []
+    for d in sorted(drafts, key=lambda d: d.bbox[1]):
+        home = next((c for c in out if c.kind == d.kind == "code" and _next_code(c, d)), None)
+        if home is None:
+            out.append(d)
+        else:
+            home.runs += d.runs
+            home.bbox = union([home.bbox, d.bbox])
+    return out
+
+
+def _next_code(above: Draft, below: Draft) -> bool:
+    size = max(run.size for run in above.runs)
+    return 0 <= below.bbox[1] - above.bbox[3] + 2 < 1.1 * size and x_overlap(above.bbox, below.bbox) > 0.3
+
+
+def indented(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Lines of code with blanks in front for their distance from the left edge."""
+    left = min(line.bbox[0] for line in lines)
+    out: list[Line] = []
+    for line in lines:
+        width = (line.bbox[2] - line.bbox[0]) / max(1, len(line.text))
+        out.append(replace(line, text=" " * round((line.bbox[0] - left) / max(width, 1.0)) + line.text))
+    return tuple(out)
