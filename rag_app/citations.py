@@ -55,8 +55,13 @@ def cite(statements: Sequence[Statement], passages: Sequence[Passage]) -> Cited:
         if key not in numbers:
             numbers[key] = len(numbers) + 1
             citations.append(_citation(numbers[key], statement.quote, passage, span))
-        lines.append(f"{statement.text} [{numbers[key]}]")
+        lines.append(f"{without_marks(statement.text)} [{numbers[key]}]")
     return Cited("\n\n".join(lines), tuple(citations), removed=len(statements) - len(lines))
+
+
+def without_marks(text: str) -> str:
+    """`text` without the paper's own "[13]" or "[2, 5-7]": in an answer such a mark would pass for one of ours."""
+    return _FOREIGN_MARK.sub("", text)
 
 
 def find_quote(quote: str, text: str) -> tuple[int, int] | None:
@@ -68,6 +73,7 @@ def find_quote(quote: str, text: str) -> tuple[int, int] | None:
     return match.span() if match else None
 
 
+_FOREIGN_MARK = re.compile(r"\s?\[\s*\d+(?:\s*[,;،–-]\s*\d+)*\s*\]")
 MARK = re.compile(r"\[(\d{1,3})\]")
 
 

@@ -26,8 +26,8 @@ class Sentence:
 def sentences(text: str) -> list[Sentence]:
     """The sentences of English or Persian `text`, in order; blank ones left out.
 
-    A full stop ends a sentence unless it follows a usual abbreviation or an initial, or a small letter or a digit-led
-    continuation follows ("et al. 2019", "Fig. 3"). A blank line always ends one.
+    A full stop ends a sentence unless it follows a usual abbreviation ("Fig. 3") or an initial ("J."), or a small
+    letter follows. A blank line always ends one.
     """
     found: list[Sentence] = []
     start = 0
@@ -51,9 +51,9 @@ def _ends(text: str, match: re.Match[str]) -> bool:
     if match.group()[0] != ".":
         return True
     before = re.search(r"[\w.]+$", text[: match.start()])
-    word = before.group().lower() if before else ""
+    word = before.group() if before else ""
     following = text[match.end() :].lstrip()
-    if word in _ABBREVIATIONS or (len(word) == 1 and word.isalpha() and word.isascii() and not word.isdigit()):
+    if word.lower() in _ABBREVIATIONS or (len(word) == 1 and word.isascii() and word.isupper()):
         return False
     if not following:
         return True

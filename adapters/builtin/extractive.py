@@ -148,7 +148,7 @@ def _introduces(unit: Unit, other: Unit) -> bool:
         unit.passage.kind == "text"
         and other.passage.kind == "formula"
         and unit.passage.document_id == other.passage.document_id
-        and unit.quote in other.passage.context
+        and (unit.quote in other.passage.context or other.passage.context.startswith(unit.quote[-40:]))
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-SAME_PAGE = 0.2  # similarity of two passages of one page, at least: a reader wants more than one place to look at
+SAME_PAGE = 0.6  # similarity of two passages of one page, at least: a reader wants more than one place to look at
 
 
 def diversified(

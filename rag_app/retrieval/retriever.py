@@ -212,6 +212,7 @@ def _candidate(node: StoredNode, pool: _Pool) -> Candidate:
         bm25=pool.bm25.get(node.row, 0.0),
         cosine=pool.cosine.get(node.row, 0.0),
         mentioned_by_best="mention" in pool.found_by[node.row],
+        ocr=m[keys.OCR],
     )
 
 

@@ -30,11 +30,12 @@ class Weights:
     dense: float = 0.4  # cosine over the best cosine, where the dense half knows the question's language
     coverage: float = 1.6  # share of the question's term weight that stands in the node or right around it
     window: float = 0.4  # the same within WINDOW neighbouring terms of the node's own text
-    pairs: float = 0.3  # share of the question's neighbouring terms that stand together in the node
+    pairs: float = 0.9  # share of the question's neighbouring terms that stand together in the node
     document: float = 0.35  # how well its document as a whole answers the words of the question
     label: float = 0.8  # it is the element the question names, in a document that fits
     kind: float = 0.05  # it is of a kind the question asks for
     mention: float = 0.03  # a good candidate refers the reader to it
+    ocr: float = -0.04  # it was read by OCR: of two copies of a page the one with a text layer comes first
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class Candidate:
     bm25: float = 0.0
     cosine: float = 0.0
     mentioned_by_best: bool = False
+    ocr: bool = False
 
 
 def idf(nodes: int, frequency: Mapping[str, int]) -> dict[str, float]:
@@ -74,9 +76,9 @@ def score(
     scale = weights.lexical + dense + weights.coverage + weights.window + weights.pairs + weights.document
     documents = document_fit(question, candidates)
     wanted_pairs = set(pairwise(question.terms))
+    bags = [terms(candidate.text) for candidate in candidates]
     result = []
-    for candidate in candidates:
-        own = terms(candidate.text)
+    for candidate, own in zip(candidates, bags, strict=True):
         local = inside.get(candidate.document_id, question.weights)
         fit = documents[candidate.document_id]
         parts = {
@@ -89,9 +91,10 @@ def score(
             "label": weights.label * fit * (candidate.label in question.labels) if candidate.label else 0.0,
             "kind": weights.kind * (candidate.kind in question.kinds),
             "mention": weights.mention * candidate.mentioned_by_best,
+            "ocr": weights.ocr * candidate.ocr,
         }
-        result.append((sum(parts.values()), {name: round(part, 4) for name, part in parts.items() if part}))
-    return result
+        result.append(parts)
+    return [(sum(parts.values()), {n: round(part, 4) for n, part in parts.items() if part}) for parts in result]
 
 
 def coverage(weights: Mapping[str, float], own: set[str], around: set[str]) -> float:
