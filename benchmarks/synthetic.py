@@ -1,8 +1,8 @@
-"""Papers made by recombining the sentences of real ones, for measuring at sizes for which there are no real papers here.
+"""Papers made by recombining the sentences of real ones, for measuring at sizes of which there are no real ones here.
 
-`wide=False` keeps the words of the few sources, so a term is as frequent at 100,000 nodes as at 1,000: the hard case for a
-lexical index. `wide=True` gives every group of 40 papers its own form of the words that are special to one or two source
-papers, so that the vocabulary grows with the library, as it does in real ones.
+`wide=False` keeps the words of the few sources, so a term is as frequent at 100,000 nodes as at 1,000: the hard case for
+a lexical index. `wide=True` gives every group of 40 papers its own form of the words that are special to one or two
+source papers, so that the vocabulary grows with the library, as it does in real ones.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import hashlib
 import random
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -50,21 +49,21 @@ class Maker:
             papers_with.update({word for line in lines for word in _WORD.findall(line)})
         self._special = {word for word, count in papers_with.items() if count <= 2}
 
-    def papers(self, count: int) -> Iterator[tuple[Paper, list[TextNode]]]:
-        for number in range(count):
-            yield self.paper(number)
-
-    def paper(self, number: int) -> tuple[Paper, list[TextNode]]:
+    def paper(self, number: int) -> tuple[Paper, list[TextNode], list[list[str]]]:
+        """A paper, its nodes, and the source sentences of each node."""
         draw = random.Random(self._seed * 1_000_003 + number)
         sha256 = hashlib.sha256(f"{self._seed}-{number}".encode()).hexdigest()
         own = self._sources[draw.choice(self._names)]
         title = self._words(draw.choice(own)[:80], number)
-        nodes = []
+        nodes: list[TextNode] = []
+        used: list[list[str]] = []
         for i in range(NODES_A_PAPER):
             text = ""
+            lines = []
             while len(text) < 700:
-                line = draw.choice(own if draw.random() < 0.7 else self._sources[draw.choice(self._names)])
-                text += self._words(line, number) + " "
+                lines.append(draw.choice(own if draw.random() < 0.7 else self._sources[draw.choice(self._names)]))
+                text += self._words(lines[-1], number) + " "
+            used.append(lines)
             kind = "table" if i % 15 == 7 else "figure" if i % 15 == 11 else "reference" if i >= 52 else "text"
             page = i // 6 + 1
             nodes.append(
@@ -82,6 +81,8 @@ class Maker:
                         "section": f"{i // 12 + 1} {draw.choice(own)[:30]}",
                         "label": f"Table {i // 15 + 1}" if kind == "table" else None,
                         "mentions": [f"Table {draw.randint(1, 4)}"] if i % 5 == 0 else [],
+                        "context": draw.choice(own)[:200] if kind in ("table", "figure") else "",
+                        "spans": [[0, len(text), page, 72.0, 90.0 + i, 300.0, 130.0 + i]],
                         "language": "en",
                         "image": None,
                         "elements": [f"e{i:04}"],
@@ -91,7 +92,7 @@ class Maker:
                 )
             )
         pages = tuple(PageSize(612.0, 792.0) for _ in range(10))
-        return Paper(sha256, f"paper{number:05}.pdf", title, "en", pages, (), (), "synthetic 1"), nodes
+        return Paper(sha256, f"paper{number:05}.pdf", title, "en", pages, (), (), "synthetic 1"), nodes, used
 
     def _words(self, line: str, number: int) -> str:
         if not self._wide:
@@ -100,12 +101,12 @@ class Maker:
         return _WORD.sub(lambda m: f"{m[0]}{_letters(group)}" if m[0] in self._special else m[0], line)
 
 
-def vectors(count: int, dim: int, *, seed: int) -> np.ndarray:
-    """(count, dim) float32 of length 1: random around 2,000 centres. Made up: good for time, not for recall."""
-    centres = np.random.default_rng(0).normal(size=(2000, dim)).astype(np.float32)
-    random_ = np.random.default_rng(seed)
-    made = centres[random_.integers(0, 2000, count)] + random_.normal(size=(count, dim)).astype(np.float32)
-    return made / np.linalg.norm(made, axis=1, keepdims=True)
+def vectors(used: list[list[str]], of_sentence: dict[str, np.ndarray], *, seed: int) -> np.ndarray:
+    """(nodes, dim) float32 of length 1: the mean of a node's sentences, and noise so that no two are alike."""
+    means = np.stack([np.mean([of_sentence[line] for line in lines], axis=0) for lines in used])
+    dim = means.shape[1]
+    noisy = means + np.random.default_rng(seed).normal(scale=0.3 / np.sqrt(dim), size=means.shape)
+    return (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32)
 
 
 def _letters(number: int) -> str:

@@ -62,8 +62,9 @@ def remove_orphans(connection: sqlite3.Connection, folder: Path) -> int:
 def orphans(folder: Path, crops: set[str], files: set[str]) -> list[Path]:
     """Files in crops/, files/ and spaces/ that nothing needs: left by a crash or by removed documents."""
     found = [path for path in _files(folder / CROPS) if path.name not in crops]
-    found += [path for path in _files(folder / FILES) if path.stem not in files]
-    found += [path for path in _files(folder / SPACES) if path.suffix == ".tmp" and _age_s(path) > _LEFTOVER_S]
+    found += [path for path in _files(folder / FILES) if path.stem not in files and path.suffix != ".tmp"]
+    unfinished = [path for name in (FILES, SPACES) for path in _files(folder / name) if path.suffix == ".tmp"]
+    found += [path for path in unfinished if _age_s(path) > _LEFTOVER_S]
     return sorted(found)
 
 
@@ -93,7 +94,7 @@ def _named_files(connection: sqlite3.Connection) -> set[str]:
 
 
 def _missing_files(connection: sqlite3.Connection, folder: Path) -> list[str]:
-    kept = {path.stem for path in _files(folder / FILES)}
+    kept = {path.stem for path in _files(folder / FILES) if path.suffix != ".tmp"}
     return [
         name
         for document_id, name in connection.execute(
