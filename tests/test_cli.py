@@ -142,6 +142,20 @@ def test_the_program_as_a_shell_runs_it(sample_library: Path) -> None:
     assert result.stderr.startswith("Error: There is no library in")
 
 
+def test_output_is_utf8_whatever_the_locale(sample_library: Path) -> None:
+    words = ("ask", "شکل ۱ چه چیزی را نشان می‌دهد؟", "--json", "--library", str(sample_library))
+    assert "شکل" in document(process(*words, PYTHONIOENCODING="ascii", LC_ALL="C"))["question"]
+
+
+def test_a_reader_that_leaves_early_is_no_error(sample_library: Path) -> None:
+    words = [PROGRAM, "search", "CLIP", "-k", "100", "--json", "--library", sample_library]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+        assert program.stdout is not None and program.stderr is not None
+        program.stdout.close()
+        said = program.stderr.read()
+    assert (program.returncode, said) == (0, b"")
+
+
 # --- papers in and out ----------------------------------------------------------------------------------------------
 
 

@@ -98,10 +98,11 @@ class Command(click.Command):
         call = ctx.ensure_object(Call)
         with stdout_to_stderr():
             shown = super().invoke(ctx)
-        if call.json:
-            click.echo(json.dumps(shown.document, ensure_ascii=False, indent=2))
-        elif shown.text:
-            click.echo(shown.text)
+        text = json.dumps(shown.document, ensure_ascii=False, indent=2) if call.json else shown.text
+        try:
+            click.echo(text)
+        except BrokenPipeError:  # the reader left early, as `head` does; the flush at exit must not fail again
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return shown.exit_code
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import io
 import sys
 import traceback
 from collections.abc import Sequence
@@ -56,9 +56,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return 130
     except RagAppError as exc:
         return _failed(call, str(exc), exc.exit_code)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # the reader left; the flush at exit must not fail again
-        return 0
     except Exception as exc:  # the last stop: anything else is a defect of this program, said in one sentence
         what = " ".join(f"{type(exc).__name__}: {exc}".split())
         return _failed(call, f"Unexpected {what}. This is a defect; add --debug to see where.", 1)
@@ -75,5 +72,8 @@ def _failed(call: Call, message: str, code: int, *, ctx: click.Context | None = 
 
 
 def main() -> NoReturn:
-    """The console script."""
+    """The console script. Output is UTF-8 whatever the locale says; what cannot be encoded is shown as "?"."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="replace")
     sys.exit(run())
