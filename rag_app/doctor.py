@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import json
 import platform
 import shutil
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -146,7 +146,9 @@ def check_disk(library: Path) -> Check:
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 1e9
     message = f"{free:.1f} GB free at {folder}"
-    return Check("disk", "ok" if free >= _ENOUGH_DISK_GB else "missing", message)
+    if free < _ENOUGH_DISK_GB:
+        return Check("disk", "missing", message, "free some space there, or put the library elsewhere: --library DIR")
+    return Check("disk", "ok", message)
 
 
 def check_library(library: Path) -> Check:
@@ -176,13 +178,13 @@ def check_library(library: Path) -> Check:
 
 def check_ollama() -> Check:
     """Whether an Ollama answers on this machine; nothing in the main job needs it."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback goes through no proxy
     try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
-            f"{_OLLAMA}/api/version", timeout=1
-        ) as got:
-            return Check("ollama", "ok", f"{_OLLAMA} answers (version {got.read().decode()[:80]})")
-    except (urllib.error.URLError, OSError, ValueError):
-        return Check("ollama", "note", f"nothing answers at {_OLLAMA}; only needed for ollama: models")
+        with opener.open(f"{_OLLAMA}/api/version", timeout=1) as response:
+            version = str(json.load(response)["version"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return Check("ollama", "note", f"no Ollama answers at {_OLLAMA}; only ollama: models need it")
+    return Check("ollama", "ok", f"{version[:40]} answers at {_OLLAMA}")
 
 
 def _version(distribution: str) -> str | None:
