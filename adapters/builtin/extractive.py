@@ -7,7 +7,7 @@ adapters.builtin.confidence says how likely it is that they answer at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +39,7 @@ class Weights:
     about: float = 0.45  # the same for what stands around it and is not in the quote
     about_wordless: float = 0.8  # the same for formulas and figures, which have few words of their own
     cosine: float = 0.8  # similarity of the sentence embeddings, English questions only
-    passage: float = 0.5  # score of the passage it stands in
+    passage: float = 0.5  # score of the passage it stands in, over the best passage's
     number: float = 0.12  # it holds a number and one is asked for
     kind: float = 0.4  # it is of the kind the question names
     label: float = 0.6  # it is the element the question names
@@ -67,34 +67,34 @@ class ExtractiveAnswerer:
 
     def rank(self, question: Question, passages: Sequence[Passage]) -> list[ScoredUnit]:
         """Every unit with its score, best first."""
+        best = max((passage.score for passage in passages), default=0.0) or 1.0
+        standing = {passage.node_id: passage.score / best for passage in passages}
         candidates = [unit for passage in passages for unit in units(passage)]
-        scored = [self._scored(question, unit, cosine=0.0) for unit in candidates]
+        scored = [self._scored(question, unit, standing, cosine=0.0) for unit in candidates]
         scored.sort(key=lambda s: -s.score)
         if question.language == "en" and scored:
             near, far = scored[:_EMBEDDED_UNITS], scored[_EMBEDDED_UNITS:]
             asked, *found = self._embedding.embed([question.text, *(_meaning(s.unit) for s in near)])
             cosines = np.asarray(found) @ asked
-            near = [self._scored(question, s.unit, cosine=float(c)) for s, c in zip(near, cosines, strict=True)]
+            near = [
+                self._scored(question, s.unit, standing, cosine=float(c)) for s, c in zip(near, cosines, strict=True)
+            ]
             scored = sorted(near, key=lambda s: -s.score) + far
         return scored
 
-    def _scored(self, question: Question, unit: Unit, *, cosine: float) -> ScoredUnit:
+    def _scored(self, question: Question, unit: Unit, standing: Mapping[str, float], *, cosine: float) -> ScoredUnit:
         w = self._weights
+        here = standing[unit.passage.node_id]
         own = coverage(question.weights, unit.own)
         about = coverage(question.weights, unit.own | unit.about) - own
         wordless = unit.passage.kind in ("formula", "figure")
-        score = (
-            w.own * own
-            + (w.about_wordless if wordless else w.about) * about
-            + w.cosine * cosine
-            + w.passage * unit.passage.score
-        )
+        score = w.own * own + (w.about_wordless if wordless else w.about) * about + w.cosine * cosine + w.passage * here
         if unit.has_number and _NUMBER_ASKED.search(fold(question.text)):
             score += w.number
         if unit.passage.kind in question.kinds:
             score += w.kind
         if unit.passage.label and unit.passage.label in question.labels:
-            score += w.label
+            score += w.label * here  # every paper has a Table 2
         if unit.row is not None and unit.passage.cells:
             cells = unit.passage.cells[unit.row]
             score += w.numbers * tables.numbers_found(question.terms, cells)
