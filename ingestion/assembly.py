@@ -19,7 +19,9 @@ from ingestion.sections import Levels, Path, heading_number, is_references, with
 from ingestion.tables import to_markdown
 from ingestion.unnamed import learn_letters, name_letters
 
-_JOURNAL = re.compile(r"\b(?:journal|proceedings|transactions|letters|magazine|annals|conference|مجله|فصلنامه|نشریه)\b", re.I)
+_JOURNAL = re.compile(
+    r"\b(?:journal|proceedings|transactions|letters|magazine|annals|conference|مجله|فصلنامه|نشریه)\b", re.I
+)
 _FLOATS = ("table", "figure", "footnote", "caption")
 
 
@@ -77,7 +79,9 @@ def assemble(
 
 def _with_letters(pages: Sequence[PageBlocks]) -> Sequence[PageBlocks]:
     """The pages with unnamed letters replaced by what the whole document shows them to be."""
-    letters = learn_letters(line.text for page in pages for block in page.blocks for line in (*block.lines, *block.caption))
+    letters = learn_letters(
+        line.text for page in pages for block in page.blocks for line in (*block.lines, *block.caption)
+    )
     if not letters:
         return pages
 

@@ -43,7 +43,9 @@ def match_caption(text: str) -> CaptionMatch | None:
     if m is None:
         return None
     number = m[2].replace("\u200c", "").strip(".-‐–")
-    return CaptionMatch(_KIND_OF.get(m[1].lower(), "Figure"), number.upper() if number.isalpha() else number, bool(m[3]))
+    return CaptionMatch(
+        _KIND_OF.get(m[1].lower(), "Figure"), number.upper() if number.isalpha() else number, bool(m[3])
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,15 @@ from ingestion.glyphs import Run, to_lines
 from ingestion.reading_order import reading_order
 from ingestion.script import letter_direction
 from ingestion.sections import heading_number
-from ingestion.splitting import indented, join_marks, mend_formulas, name_code, name_footnotes, name_text_pictures, split_texts
+from ingestion.splitting import (
+    indented,
+    join_marks,
+    mend_formulas,
+    name_code,
+    name_footnotes,
+    name_text_pictures,
+    split_texts,
+)
 from ingestion.tables import Grid, build_table
 
 Cut = Callable[[BBox], str | None]
@@ -35,8 +43,8 @@ def compose(
     drafts = split_texts(drafts, rtl=rtl)
     drafts = mend_formulas(drafts, rtl=rtl)
     drafts = join_marks(drafts, rtl=rtl)
-    drafts = name_code(drafts)
-    name_footnotes(drafts, painted.rules, page)
+    drafts = name_code(drafts, rtl=rtl)
+    name_footnotes(drafts, painted.rules, page, rtl=rtl)
     drafts = settle_floats(drafts, painted, page, rtl=rtl)
     blocks = [b for d in drafts if (b := _block(d, drafts, painted, page, rtl=rtl, cut=cut)) is not None]
     order = reading_order(
@@ -56,7 +64,7 @@ def _chapter(block: Block) -> int | None:
 def _block(d: Draft, drafts: Sequence[Draft], painted: Painted, page: BBox, *, rtl: bool, cut: Cut) -> Block | None:
     """The finished block; None when there is nothing in it."""
     if d.kind not in ("figure", "table", "formula"):
-        lines = to_lines(d.upright or d.runs, rtl=rtl)
+        lines = d.lines(rtl=rtl) or to_lines(d.runs, rtl=rtl)
         if d.kind == "code":
             lines = indented(lines)
         if not any(c.isalnum() for line in lines for c in line.text):

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ingestion.blocks import BlockKind
+from ingestion.blocks import BlockKind, Line
 from ingestion.elements import BBox
-from ingestion.geometry import area, grow, inside, overlap, union, x_overlap, y_gap
-from ingestion.glyphs import Run, row_text, to_rows
+from ingestion.geometry import area, grow, inside, union, x_overlap, y_gap
+from ingestion.glyphs import Run, to_lines, to_rows
 from ingestion.tables import Grid, Rule
 
 KINDS: dict[str, BlockKind] = {
@@ -56,14 +56,25 @@ class Draft:
     grid: Grid | None = None
     caption: Draft | None = None
     label: str | None = None
+    _read: tuple[int, bool, tuple[Line, ...]] | None = None  # lines as last read, of so many runs
 
     @property
     def upright(self) -> list[Run]:
         return [run for run in self.runs if run.horizontal]
 
+    def lines(self, *, rtl: bool) -> tuple[Line, ...]:
+        """Its visual lines; read again only when runs were added."""
+        if self._read is None or self._read[:2] != (len(self.runs), rtl):
+            self.keep_lines(to_lines(self.upright, rtl=rtl), rtl=rtl)
+        return self._read[2] if self._read else ()
+
+    def keep_lines(self, lines: tuple[Line, ...], *, rtl: bool) -> None:
+        """Remember lines that were read already."""
+        self._read = (len(self.runs), rtl, lines)
+
     def first_lines(self, n: int = 2, *, rtl: bool = False) -> str:
         """Text of its first `n` visual lines."""
-        return " ".join(row_text(row, rtl=rtl) for row in to_rows(self.upright)[:n])
+        return " ".join(line.text for line in self.lines(rtl=rtl)[:n])
 
     def fit(self) -> None:
         """Shrink the box to the runs."""
@@ -86,19 +97,17 @@ def make_drafts(regions: Sequence[Region], runs: Sequence[Run]) -> list[Draft]:
 
 def _region_of(run: Run, regions: Sequence[Region]) -> int | None:
     """The region that holds most of the run; of overlapping ones that which was grown from it, then the smaller."""
-    best: tuple[float, int] | None = None
-    for i, region in enumerate(regions):
-        wide = grow(region.bbox, 1)
-        if not overlap(run.bbox, wide):
-            continue
-        share = inside(run.bbox, wide)
-        if share < 0.5:
-            continue
-        own = max((inside(run.bbox, grow(p, 0.5)) * inside(p, grow(run.bbox, 0.5)) for p in region.parts), default=0)
-        score = share + own - 1e-7 * area(region.bbox)
-        if best is None or score > best[0]:
-            best = (score, i)
-    return best[1] if best else None
+    found = [(share, i) for i, region in enumerate(regions) if (share := inside(run.bbox, grow(region.bbox, 1))) >= 0.5]
+    if len(found) < 2:
+        return found[0][1] if found else None
+
+    def score(item: tuple[float, int]) -> float:
+        share, i = item
+        own = grow(run.bbox, 0.5)
+        grown = max((inside(run.bbox, grow(p, 0.5)) * inside(p, own) for p in regions[i].parts), default=0)
+        return share + grown - 1e-7 * area(regions[i].bbox)
+
+    return max(found, key=score)[1]
 
 
 def _orphans(runs: Sequence[Run]) -> list[Draft]:

@@ -36,7 +36,7 @@ def settle_floats(drafts: list[Draft], painted: Painted, page: BBox, *, rtl: boo
     others = [d.bbox for d in drafts if d.kind != "figure"]
     pictures = [d.bbox for d in drafts if d.kind == "figure"]
     drafts += [Draft("figure", box) for box in lone_images(painted.images, pictures, others, page)]
-    _join_addresses(drafts, captions)
+    _join_addresses(drafts, captions, rtl=rtl)
     _link(drafts, captions, painted, page)
     drafts = _merge_panels(drafts, rtl=rtl)
     owned = {d.caption for d in drafts if d.caption is not None}
@@ -88,10 +88,10 @@ def _grow(drafts: list[Draft], painted: Painted, page: BBox) -> None:
             d.bbox = grow_to_ink(d.bbox, painted.ink, walls, page)
 
 
-def _join_addresses(drafts: list[Draft], captions: Sequence[tuple[CaptionMatch, Draft]]) -> None:
+def _join_addresses(drafts: list[Draft], captions: Sequence[tuple[CaptionMatch, Draft]], *, rtl: bool) -> None:
     """A lone address right below a caption (a figure's DOI) belongs to the caption."""
     for d in list(drafts):
-        if d.kind in TEXT_KINDS and len(d.upright) == 1 and _URL.match(d.first_lines(1)):
+        if d.kind in TEXT_KINDS and len(d.upright) == 1 and _URL.match(d.first_lines(1, rtl=rtl)):
             for _, c in captions:
                 if c is not d and 0 <= d.bbox[1] - c.bbox[3] < 14 and x_overlap(d.bbox, c.bbox) > 0.5:
                     c.runs += d.runs

@@ -54,7 +54,8 @@ def furniture(pages: Sequence[PageBlocks]) -> set[tuple[int, int]]:
 
 
 def _at_edge(block: Block, page: PageBlocks) -> bool:
-    return block.bbox[3] < _EDGE * page.height or block.bbox[1] > (1 - _EDGE) * page.height
+    middle = (block.bbox[1] + block.bbox[3]) / 2
+    return middle < _EDGE * page.height or middle > (1 - _EDGE) * page.height
 
 
 def _is_page_number(block: Block) -> bool:

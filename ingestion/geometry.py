@@ -31,6 +31,8 @@ def overlap(a: BBox, b: BBox) -> float:
 
 def inside(inner: BBox, outer: BBox) -> float:
     """Share of `inner` that lies in `outer`, 0 to 1; an inner box without area counts by its centre."""
+    if inner[0] >= outer[2] or inner[2] <= outer[0] or inner[1] >= outer[3] or inner[3] <= outer[1]:
+        return 0.0
     own = area(inner)
     if own <= 0:
         return 1.0 if holds_centre(outer, inner) else 0.0

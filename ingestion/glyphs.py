@@ -17,10 +17,11 @@ from typing import Any, NamedTuple
 from ingestion.blocks import Line
 from ingestion.elements import BBox
 from ingestion.geometry import inside, union
-from ingestion.symbols import UNKNOWN, needs_signs, sign
 from ingestion.script import is_rtl_letter, letter_direction, logical_order, normalise_line
+from ingestion.symbols import UNKNOWN, needs_signs, sign
 
 ITALIC, MONO, BOLD = 2, 8, 16  # MuPDF's span flags
+OCR_FONT = "GlyphLessFont"  # what Tesseract's layer uses; given to all invisible text, whose sizes are guesses
 _LIST_MARK = re.compile(r"^\[?[\d۰-۹٠-٩]{1,3}[\].)]$")
 _RAISED_MARKS = set("*†‡§¶∗⋆®™°′″'")
 _ORDINAL = {"st", "nd", "rd", "th"}
@@ -40,21 +41,34 @@ class Glyph(NamedTuple):
     flags: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """Characters that MuPDF found on one line without a wide gap. horizontal: not rotated."""
+    """Characters that MuPDF found on one line without a wide gap.
+
+    size: of most of its characters, in points; horizontal: not rotated.
+    """
 
     bbox: BBox
     glyphs: tuple[Glyph, ...]
+    size: float
     horizontal: bool = True
 
     @property
     def text(self) -> str:
-        return "".join(g.c for g in self.glyphs)
+        return "".join([g.c for g in self.glyphs])
 
-    @property
-    def size(self) -> float:
-        return main_size(self.glyphs)
+
+def make_run(glyphs: Sequence[Glyph], *, horizontal: bool = True) -> Run | None:
+    """A run of the glyphs without the blanks at its ends; None when only blanks are left."""
+    first, last = 0, len(glyphs)
+    while last and glyphs[last - 1].c.isspace():
+        last -= 1
+    while first < last and glyphs[first].c.isspace():
+        first += 1
+    kept = tuple(glyphs[first:last])
+    if not kept:
+        return None
+    return Run(union([g[1:5] for g in kept if not g.c.isspace()]), kept, main_size(kept), horizontal)
 
 
 def read_runs(
@@ -72,6 +86,8 @@ def read_runs(
                 if hidden and _hidden(span["bbox"], hidden):
                     continue
                 size, font, flags = span["size"], span["font"], span["flags"]
+                if span.get("alpha") == 0:
+                    font, flags = OCR_FONT, flags & ~MONO  # invisible: the text layer of a scan
                 odd = needs_signs(font)
                 for char in span["chars"]:
                     c, (x0, y0, x1, y1), (x, y) = char["c"], char["bbox"], char["origin"]
@@ -79,13 +95,9 @@ def read_runs(
                         c = sign(c, font, codes.get((round(x, 1), round(y, 1))) if codes and c == UNKNOWN else None)
                     if c:
                         glyphs.append(Glyph(c, x0, y0, x1, y1, y, size, font, flags))
-            while glyphs and glyphs[-1].c.isspace():
-                glyphs.pop()
-            while glyphs and glyphs[0].c.isspace():
-                glyphs.pop(0)
-            if glyphs:
-                box = union([g[1:5] for g in glyphs if not g.c.isspace()])
-                runs.append(Run(box, tuple(glyphs), line["dir"][0] > 0.98))
+            run = make_run(glyphs, horizontal=line["dir"][0] > 0.98)
+            if run is not None:
+                runs.append(run)
     return runs
 
 
@@ -116,21 +128,29 @@ def _hidden(span: BBox, hidden: Sequence[BBox]) -> bool:
     return any(inside(span, box) > 0.8 and inside(box, span) > 0.8 for box in hidden)
 
 
-def main_size(glyphs: Iterable[Glyph]) -> float:
+def main_size(glyphs: Sequence[Glyph]) -> float:
     """Size of most characters, in points; 0 when there are none."""
-    sizes = Counter(round(g.size, 1) for g in glyphs if not g.c.isspace())
+    sizes = Counter([g.size for g in glyphs if not g.c.isspace()])
+    return max(sizes, key=lambda s: (sizes[s], s)) if sizes else 0.0
+
+
+def size_of_runs(runs: Iterable[Run]) -> float:
+    """Size of most characters of the runs, in points."""
+    sizes: dict[float, int] = {}
+    for run in runs:
+        sizes[run.size] = sizes.get(run.size, 0) + len(run.glyphs)
     return max(sizes, key=lambda s: (sizes[s], s)) if sizes else 0.0
 
 
 def main_base(glyphs: Sequence[Glyph], size: float) -> float:
     """Baseline (y) of most characters of about the given size."""
-    bases = Counter(round(g.base * 2) / 2 for g in glyphs if g.size >= 0.9 * size and not g.c.isspace())
+    bases = Counter([round(g.base * 2) / 2 for g in glyphs if g.size >= 0.9 * size and not g.c.isspace()])
     return max(bases, key=lambda b: bases[b]) if bases else (glyphs[0].base if glyphs else 0.0)
 
 
 def split_runs(runs: Iterable[Run], gap: float) -> list[Run]:
     """Cut runs where the next visible character is more than `gap` font sizes away."""
-    out: list[Run] = []
+    out: list[Run | None] = []
     for run in runs:
         part: list[Glyph] = []
         last: Glyph | None = None
@@ -140,22 +160,13 @@ def split_runs(runs: Iterable[Run], gap: float) -> list[Run]:
                 and not g.c.isspace()
                 and max(g.x0 - last.x1, last.x0 - g.x1) > gap * max(g.size, last.size)
             ):
-                _close(out, part, run)
+                out.append(make_run(part, horizontal=run.horizontal))
                 part = []
             part.append(g)
             if not g.c.isspace():
                 last = g
-        _close(out, part, run)
-    return out
-
-
-def _close(out: list[Run], part: list[Glyph], run: Run) -> None:
-    while part and part[-1].c.isspace():
-        part.pop()
-    while part and part[0].c.isspace():
-        part.pop(0)
-    if part:
-        out.append(Run(union([g[1:5] for g in part]), tuple(part), run.horizontal))
+        out.append(make_run(part, horizontal=run.horizontal))
+    return [run for run in out if run is not None]
 
 
 def to_rows(runs: Iterable[Run]) -> list[list[Run]]:
@@ -165,7 +176,7 @@ def to_rows(runs: Iterable[Run]) -> list[list[Run]]:
     """
     rows: list[tuple[float, float, float, list[Run]]] = []  # top, bottom, size of the band's owner
     given = list(runs)
-    usual = main_size([g for run in given for g in run.glyphs])
+    usual = size_of_runs(given)
     initials = [run for run in given if run.size > 1.7 * usual and len(run.glyphs) <= 2] if len(given) > 3 else []
     for run in sorted((run for run in given if run not in initials), key=lambda r: -r.size):
         size = run.size
@@ -200,16 +211,21 @@ def to_lines(runs: Iterable[Run], *, rtl: bool = False) -> tuple[Line, ...]:
 def row_to_line(row: Sequence[Run], *, rtl: bool = False) -> Line:
     """One Line from the runs of one visual line."""
     glyphs = [g for run in row for g in run.glyphs]
-    size = main_size(glyphs)
+    size = size_of_runs(row)
     n = max(1, len(glyphs))
     return Line(
         text=row_text(row, rtl=rtl),
         bbox=union(run.bbox for run in row),
         size=size,
-        bold=sum(1 for g in glyphs if g.flags & BOLD or "bold" in g.font.lower()) > n / 2,
+        bold=sum(len(r.glyphs) for r in row if _is_bold(r)) > n / 2,
         italic=sum(1 for g in glyphs if g.flags & ITALIC) > n / 2,
         mono=sum(1 for g in glyphs if g.flags & MONO) > n / 2,
     )
+
+
+def _is_bold(run: Run) -> bool:
+    bold = sum(1 for g in run.glyphs if g.flags & BOLD)
+    return bold * 2 > len(run.glyphs) or "bold" in run.glyphs[len(run.glyphs) // 2].font.lower()
 
 
 def row_text(row: Sequence[Run], *, rtl: bool = False) -> str:
@@ -231,7 +247,7 @@ def row_text(row: Sequence[Run], *, rtl: bool = False) -> str:
     crossed = any(b.bbox[0] < a.bbox[2] - 0.5 for a, b in pairwise(row))
     if crossed or _painted_out_of_order(glyphs):
         glyphs = _without_covered_blanks(sorted(glyphs, key=lambda g: g.x0))
-    return normalise_line(mark_indices(glyphs))
+    return normalise_line(mark_indices(glyphs, size=size_of_runs(row)))
 
 
 def _without_covered_blanks(glyphs: Sequence[Glyph]) -> list[Glyph]:
@@ -285,7 +301,7 @@ def _blank_width(glyphs: Sequence[Glyph]) -> float:
 
 
 def _level(g: Glyph, size: float, base: float) -> str:
-    if g.size > 0.87 * size or g.c.isspace() or "Glyphless" in g.font.title():
+    if g.size > 0.87 * size or g.c.isspace() or g.font == OCR_FONT:
         return ""
     if g.base < base - 0.12 * size:
         return "^"

@@ -15,7 +15,7 @@ from ingestion.elements import BBox
 from ingestion.formulas import equation_number, is_math
 from ingestion.furniture import RUNNING_HEAD
 from ingestion.geometry import area, union, x_gap, x_overlap, y_gap
-from ingestion.glyphs import Run, main_base, row_to_line, to_rows
+from ingestion.glyphs import OCR_FONT, Run, main_base, row_to_line, to_rows
 from ingestion.paragraphs import is_finished
 from ingestion.script import is_rtl_letter
 from ingestion.sections import heading_number, is_references
@@ -76,6 +76,7 @@ def _split(d: Draft, *, rtl: bool) -> list[Draft]:
         else:
             groups[-1].append(i)
     if len(groups) == 1:
+        d.keep_lines(tuple(line for line in lines if line.text), rtl=rtl)
         return [d]
     out: list[Draft] = []
     for n, group in enumerate(groups):
@@ -93,6 +94,7 @@ def _split(d: Draft, *, rtl: bool) -> list[Draft]:
                 "caption" if abs(first.size - lines[0].size) < 0.5 and len(groups[0]) == 1 and rtl is False else "text"
             )
         out.append(Draft(kind, union(r.bbox for r in runs), runs))
+        out[-1].keep_lines(tuple(lines[i] for i in group if lines[i].text), rtl=rtl)
     rest = [run for run in d.runs if not run.horizontal]
     out[0].runs += rest
     return out
@@ -186,7 +188,7 @@ def _one_system(a: Draft, b: Draft) -> bool:
     return numbers <= 1 and y_gap(a.bbox, b.bbox) < 2 and x_overlap(a.bbox, b.bbox) > 0.5
 
 
-def name_footnotes(drafts: Sequence[Draft], rules: Sequence[Rule], page: BBox) -> None:
+def name_footnotes(drafts: Sequence[Draft], rules: Sequence[Rule], page: BBox, *, rtl: bool) -> None:
     """Small text with a mark, in the lower half under a short rule or under another note, is a footnote."""
     sizes: dict[float, int] = {}
     for d in drafts:
@@ -199,7 +201,7 @@ def name_footnotes(drafts: Sequence[Draft], rules: Sequence[Rule], page: BBox) -
         if d.kind not in ("text", "list_item", "footer") or not d.upright or d.bbox[1] < 0.5 * page[3]:
             continue
         size = max(run.size for run in d.upright)
-        opens = _NOTE.match(d.first_lines(1))
+        opens = _NOTE.match(d.first_lines(1, rtl=rtl))
         ruled = any(0 <= d.bbox[1] - r.y < 14 and 15 < r.x1 - r.x0 < 0.45 * page[2] and _over(r, d) for r in rules)
         under = any(0 <= d.bbox[1] - n.bbox[3] < 6 and x_overlap(n.bbox, d.bbox) > 0.5 for n in notes)
         if size <= body - 0.8 and opens and (ruled or under):
@@ -306,13 +308,15 @@ def name_text_pictures(drafts: Sequence[Draft]) -> None:
             d.fit()
 
 
-def name_code(drafts: Sequence[Draft]) -> list[Draft]:
+def name_code(drafts: Sequence[Draft], *, rtl: bool) -> list[Draft]:
     """Text drafts set mostly in a fixed-width font are code, apart from addresses; lines that follow are one block."""
     for d in drafts:
         if d.kind in ("text", "list_item", "heading") and d.upright:
-            if any("glyphless" in run.glyphs[0].font.lower() for run in d.upright):
-                continue  # the invisible font of OCR layers
-            lines = [row_to_line(row) for row in to_rows(d.upright)]
+            if d.runs[0].glyphs[0].font == OCR_FONT:
+                continue
+            lines = d.lines(rtl=rtl)
+            if not lines:
+                continue
             mono = sum(len(line.text) for line in lines if line.mono)
             total = sum(len(line.text) for line in lines)
             looks = len(lines) > 1 or re.search(r"[=({>;$]|::", lines[0].text)

@@ -14,8 +14,9 @@ _CMEX = dict(
     )
 )
 _EXTENSION_FONT = re.compile(r"CMEX|cmex|txex|pxex", re.IGNORECASE)
-_PRESS_FONT = re.compile(r"TeX_CM_Maths|Adv(?:P|PS|T|MT)[0-9A-F]|PI_chars")
-_PRESS_SIGNS = {"ð": "(", "Þ": ")", "¼": "=", "þ": "+", "@": "∂", ";": ",", "À": "−", "Â": "×"}
+_PRESS_FONT = re.compile(r"TeX_CM_Maths|Adv(?:P|PS|T|MT)[0-9A-F]")
+_PRESS_SIGNS = {"ð": "(", "Þ": ")", "¼": "=", "þ": "+"}
+_PRESS_MATHS = {**_PRESS_SIGNS, "@": "∂", ";": ",", "À": "−", "Â": "×"}  # in fonts that hold no text
 # Adobe's private names for the pieces of tall brackets: the top piece stands for the whole.
 _PIECES = {"\uf8eb": "(", "\uf8f6": ")", "\uf8ee": "[", "\uf8f9": "]", "\uf8f1": "{", "\uf8fc": "}"}
 
@@ -30,7 +31,9 @@ def sign(c: str, font: str, code: int | None = None) -> str:
         return _PIECES.get(c, "")
     if c.isascii() and _EXTENSION_FONT.search(font):
         return _CMEX.get(ord(c), c).strip()
-    return _PRESS_SIGNS.get(c, c) if _PRESS_FONT.match(font) else c
+    if not _PRESS_FONT.match(font):
+        return c
+    return (_PRESS_MATHS if "Maths" in font else _PRESS_SIGNS).get(c, c)
 
 
 def is_private(c: str) -> bool:

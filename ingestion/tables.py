@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ingestion.elements import BBox
 from ingestion.geometry import union
-from ingestion.glyphs import Glyph, Run, row_text, to_rows
+from ingestion.glyphs import Glyph, Run, make_run, row_text, to_rows
 
 Cells = tuple[tuple[str, ...], ...]
 
@@ -278,12 +278,8 @@ def _cut(run: Run, cuts: Sequence[float]) -> list[Run]:
     for g in run.glyphs:
         middle = (g.x0 + g.x1) / 2
         groups.setdefault(sum(1 for c in cuts if middle > c), []).append(g)
-    out: list[Run] = []
-    for _, glyphs in sorted(groups.items()):
-        visible = [g for g in glyphs if not g.c.isspace()]
-        if visible:
-            out.append(Run(union([g[1:5] for g in visible]), tuple(glyphs)))
-    return out
+    parts = [make_run(glyphs, horizontal=run.horizontal) for _, glyphs in sorted(groups.items())]
+    return [part for part in parts if part is not None]
 
 
 def _columns_of(

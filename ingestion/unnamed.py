@@ -52,9 +52,7 @@ def _best_letter(code: str, words: Counter[str], known: dict[str, str]) -> str |
             continue
         for letter in _CANDIDATES:
             tried = "".join(known.get(c, c) for c in word.replace(code, letter))
-            if tried in _FREQUENT or tried.replace("\u200c", "") in _FREQUENT:
-                scores[letter] += n
-            elif any(part in _FREQUENT for part in tried.split("\u200c")):
+            if tried in _FREQUENT or tried.replace("\u200c", "") in _FREQUENT or any(part in _FREQUENT for part in tried.split("\u200c")):
                 scores[letter] += n
     return scores.most_common(1)[0][0] if scores else None
 
