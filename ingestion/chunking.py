@@ -17,6 +17,8 @@ from llama_index.core.schema import BaseNode, Document, ImageNode, NodeRelations
 
 from ingestion.elements import Element, Paper, Place
 from ingestion.markdown import paper_markdown
+from ingestion.surroundings import FLOWING_KINDS, MOST_CHARACTERS, first_sentence, last_sentence, surroundings
+from rag_app.sentences import sentences
 
 DOCUMENT = "document"  # file name as ingested
 DOCUMENT_ID = "document_id"  # sha256 of the file
@@ -42,12 +44,8 @@ PAPER = "paper"  # on a Document only: the whole Paper as JSON
 NODE_KINDS = ("text", "table", "formula", "figure", "footnote", "reference")
 SECTION_SEPARATOR = " > "
 
-_TEXT_KINDS = {"text", "list_item", "code", "title"}
-_SENTENCE = re.compile(r"\S(?:.*?[.!?؟۔](?=\s)|.*$)", re.DOTALL)
-_SENTENCE_END = re.compile(r"(?<=[.!?؟۔])\s+")
 _ARABIC_LETTER = re.compile(r"[\u0600-\u06ff]")
 _LATIN_LETTER = re.compile(r"[A-Za-z]")
-_CONTEXT_CHARACTERS = 600
 _BETWEEN = "\n\n"
 
 
@@ -103,7 +101,7 @@ def paper_document(paper: Paper) -> Document:
 def to_nodes(paper: Paper, *, chunk_tokens: int = 180) -> list[BaseNode]:
     """The nodes of `paper` in reading order, linked to their source, to the one before and the one after."""
     drafts = list(_drafts(paper.elements, chunk_tokens))
-    around = _contexts(paper)
+    around = surroundings(paper)
     joints = _joints([draft for draft in drafts if draft.kind == "text"])
     nodes = [
         _node(paper, draft, order=i, context=joints.get(id(draft)) or around.get(draft.elements[0].id, ""))
@@ -156,7 +154,7 @@ def _drafts(elements: Iterable[Element], chunk_tokens: int) -> Iterator[_Draft]:
         if element.kind == "heading":
             yield from finished()
             continue
-        if element.kind not in _TEXT_KINDS:
+        if element.kind not in FLOWING_KINDS:
             draft = _Draft(element.kind)
             draft.add(element, _own_text(element))
             if draft.texts[0] or element.image:
@@ -182,25 +180,26 @@ def _pieces(text: str, chunk_tokens: int) -> Iterator[str]:
         return
     start = end = None
     tokens = 0
-    for unit in _units(text, chunk_tokens):
-        size = approximate_tokens(unit.group())
+    for begin, stop in _units(text, chunk_tokens):
+        size = approximate_tokens(text[begin:stop])
         if start is not None and tokens + size > chunk_tokens:
             yield text[start:end]
             start, tokens = None, 0
-        start = unit.start() if start is None else start
-        end = unit.end()
+        start = begin if start is None else start
+        end = stop
         tokens += size
     if start is not None:
         yield text[start:end]
 
 
-def _units(text: str, chunk_tokens: int) -> Iterator[re.Match[str]]:
+def _units(text: str, chunk_tokens: int) -> Iterator[tuple[int, int]]:
+    """Start and end of each sentence; of runs of words where a sentence alone is over the size."""
     few_words = re.compile(rf"\S+(?:\s+\S+){{0,{max(16, int(chunk_tokens / 1.6)) - 1}}}")
-    for sentence in _SENTENCE.finditer(text):
-        if approximate_tokens(sentence.group()) <= chunk_tokens:
-            yield sentence
+    for sentence in sentences(text):
+        if approximate_tokens(sentence.text) <= chunk_tokens:
+            yield sentence.start, sentence.end
         else:
-            yield from few_words.finditer(text, sentence.start(), sentence.end())
+            yield from (match.span() for match in few_words.finditer(text, sentence.start, sentence.end))
 
 
 def _own_text(element: Element) -> str:
@@ -214,54 +213,14 @@ def _own_text(element: Element) -> str:
     return element.text
 
 
-def _contexts(paper: Paper) -> dict[str, str]:
-    """By element id: the sentences that introduce and follow a formula, or that mention a labelled element."""
-    by_label = {element.label: element.id for element in paper.elements if element.label}
-    found: dict[str, list[str]] = {}
-    flow = [e for e in paper.elements if e.kind in _TEXT_KINDS or e.kind == "formula"]
-    for i, element in enumerate(flow):
-        if element.kind == "formula":
-            before = flow[i - 1].text if i and flow[i - 1].kind != "formula" else ""
-            after = flow[i + 1].text if i + 1 < len(flow) and flow[i + 1].kind != "formula" else ""
-            found.setdefault(element.id, []).extend(
-                part for part in (_last_sentence(before), _first_sentence(after)) if part
-            )
-            continue
-        for label in element.mentions:
-            target = by_label.get(label)
-            if target:
-                number = label.split()[-1]
-                found.setdefault(target, []).extend(_mentioning(element.text, number))
-    return {id_: " ".join(dict.fromkeys(parts))[:_CONTEXT_CHARACTERS] for id_, parts in found.items()}
-
-
 def _joints(drafts: Sequence[_Draft]) -> dict[int, str]:
     """By the identity of a text draft: the sentences it was cut from, just before and after, in the same section."""
     found: dict[int, list[str]] = {}
     for before, after in pairwise(drafts):
         if before.elements[-1].section == after.elements[0].section:
-            found.setdefault(id(before), []).append(_first_sentence(after.texts[0]))
-            found.setdefault(id(after), []).append(_last_sentence(before.texts[-1]))
-    return {key: " ".join(parts)[:_CONTEXT_CHARACTERS] for key, parts in found.items()}
-
-
-_PERSIAN_DIGITS = str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")
-
-
-def _mentioning(text: str, number: str) -> list[str]:
-    wanted = re.compile(
-        rf"(?<![\w.]){re.escape(number)}(?![\w]|\.\d)|(?<!\w){re.escape(number.translate(_PERSIAN_DIGITS))}(?!\w)"
-    )
-    word = re.compile(r"fig|tab|eq|sec|formula|شکل|جدول|رابطه|معادله|فرمول|نمودار", re.IGNORECASE)
-    return [s for s in _SENTENCE_END.split(text) if wanted.search(s) and word.search(s)]
-
-
-def _last_sentence(text: str) -> str:
-    return _SENTENCE_END.split(text)[-1].strip()
-
-
-def _first_sentence(text: str) -> str:
-    return _SENTENCE_END.split(text, maxsplit=1)[0].strip()
+            found.setdefault(id(before), []).append(first_sentence(after.texts[0]))
+            found.setdefault(id(after), []).append(last_sentence(before.texts[-1]))
+    return {key: " ".join(parts)[:MOST_CHARACTERS] for key, parts in found.items()}
 
 
 def _node(paper: Paper, draft: _Draft, *, order: int, context: str) -> BaseNode:

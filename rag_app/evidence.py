@@ -83,7 +83,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An answer before its citations are checked. confidence is the probability, 0 to 1, that it answers the question."""
+    """An answer before its citations are checked. confidence: probability, 0 to 1, that it answers the question."""
 
     statements: tuple[Statement, ...]
     confidence: float

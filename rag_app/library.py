@@ -12,7 +12,6 @@ pictures and the originals; settings.toml is the user's.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections import Counter
@@ -25,13 +24,14 @@ from adapters.names import Role, load_model, parse_model_name
 from ingestion.elements import Paper
 from ingestion.reading import ReadResult, find_files, forget_cached, parser_name, read_papers, sha256_of
 from rag_app.errors import InputError, RagAppError, SpaceMismatch
+from rag_app.originals import Originals
 from rag_app.reports import (
     DocumentReport,
     IngestReport,
     LibraryStatus,
     RepairReport,
-    SearchHit,
     SearchResult,
+    search_hit,
 )
 from rag_app.settings import Settings
 from rag_app.store import DocumentInfo, Filter, Store
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from rag_app.answering.answer import Answer
     from rag_app.answering.engine import PaperQueryEngine
     from rag_app.evidence import Answerer
-    from rag_app.retrieval.passages import Hit
     from rag_app.retrieval.retriever import HybridRetriever
     from rag_app.vectors.space import Space
 
@@ -57,6 +56,7 @@ class Library:
         self.path = path
         self.settings = settings
         self._store = store
+        self._originals = Originals(path / FILES)
         self._spaces: dict[str, Space] = {}
 
     @classmethod
@@ -148,7 +148,7 @@ class Library:
         except InputError as exc:
             reports.append(DocumentReport(path.name, None, 0, {}, error=str(exc)))
             return
-        if self._store.has(sha256, parser=parser_name()) and self._kept_file(sha256) is not None:
+        if self._store.has(sha256, parser=parser_name()) and self._originals.find(sha256) is not None:
             self._store.add_alias(sha256, path)
             reports.append(self._unchanged(sha256))
         else:
@@ -168,7 +168,7 @@ class Library:
         began = time.perf_counter()
         nodes = paper_nodes(build_pipeline(embedding, languages=_languages(embedding)), paper)
         try:
-            self._keep_file(result.path, paper)
+            self._originals.keep(result.path, paper.sha256)
         except InputError as exc:
             return DocumentReport(result.path.name, None, 0, {}, error=str(exc), seconds=result.seconds)
         space = self._text_space(embedding)
@@ -178,7 +178,7 @@ class Library:
         )
         forget_cached(self.path / CACHE, paper.sha256)
         for replaced in committed.replaced:
-            self._drop_file(replaced)
+            self._originals.drop(replaced)
         counts = Counter(node.metadata["kind"] for node in nodes)
         return DocumentReport(
             committed.name, paper.sha256, len(paper.pages), dict(counts), paper.problems, seconds=seconds
@@ -244,7 +244,7 @@ class Library:
         started = time.perf_counter()
         found = self.as_retriever(k=k, papers=papers, pages=pages, kinds=kinds).find(text)
         seconds = {**found.seconds, "total": time.perf_counter() - started}
-        return SearchResult(text, tuple(_search_hit(hit) for hit in found.hits), seconds)
+        return SearchResult(text, tuple(search_hit(hit.passage(), hit.parts) for hit in found.hits), seconds)
 
     def as_retriever(
         self, *, k: int = 8, papers: Sequence[str] = (), pages: Sequence[int] = (), kinds: Sequence[str] = ()
@@ -350,38 +350,6 @@ class Library:
             self._spaces[name] = Space(self._store, name)
         return self._spaces[name]
 
-    def _kept_file(self, sha256: str) -> Path | None:
-        return next((self.path / FILES).glob(f"{sha256}.*"), None)
-
-    def _keep_file(self, path: Path, paper: Paper) -> None:
-        """Copy the original in, so that a cited page can always be shown. InputError when it is not what was read."""
-        if self._kept_file(paper.sha256) is not None:
-            return
-        folder = self.path / FILES
-        folder.mkdir(exist_ok=True)
-        target = folder / f"{paper.sha256}{path.suffix.lower()}"
-        partial = target.with_suffix(".tmp")
-        digest = hashlib.sha256()
-        try:
-            with path.open("rb") as source, partial.open("wb") as copy:
-                while piece := source.read(1 << 20):
-                    digest.update(piece)
-                    copy.write(piece)
-                copy.flush()
-                os.fsync(copy.fileno())
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        if digest.hexdigest() != paper.sha256:
-            partial.unlink()
-            raise InputError(f"{path.name} changed while it was read: run the command again.")
-        partial.replace(target)
-
-    def _drop_file(self, sha256: str) -> None:
-        kept = self._kept_file(sha256)
-        if kept is not None:
-            kept.unlink()
-
 
 def _languages(embedding: BaseEmbedding) -> frozenset[str] | None:
     """Languages the embedding was trained on, None for all of them."""
@@ -399,24 +367,3 @@ def _summed(on_progress: Callable[[int, int], None] | None) -> Callable[[Path, i
         on_progress(sum(d for d, _ in pages.values()), sum(t for _, t in pages.values()))
 
     return heard
-
-
-def _search_hit(hit: Hit) -> SearchHit:
-    passage = hit.passage()
-    return SearchHit(
-        node_id=passage.node_id,
-        document=passage.document,
-        document_id=passage.document_id,
-        title=passage.title,
-        page=passage.page,
-        bbox=passage.bbox,
-        kind=passage.kind,
-        label=passage.label,
-        section=passage.section,
-        score=round(hit.score, 6),
-        found_by=hit.found_by,
-        text=passage.text,
-        image=passage.image,
-        pages=tuple(sorted({page for page, _ in passage.places})),
-        parts=hit.parts,
-    )

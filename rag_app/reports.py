@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ingestion.elements import Problem
-from rag_app.evidence import BBox
+from rag_app.evidence import BBox, Passage
 from rag_app.store import DocumentInfo, SpaceInfo
 
 
@@ -100,3 +100,24 @@ class RepairReport:
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
         return dataclasses.asdict(self)
+
+
+def search_hit(passage: Passage, parts: dict[str, float]) -> SearchHit:
+    """A found passage as it is reported; `parts` of its score by feature."""
+    return SearchHit(
+        node_id=passage.node_id,
+        document=passage.document,
+        document_id=passage.document_id,
+        title=passage.title,
+        page=passage.page,
+        bbox=passage.bbox,
+        kind=passage.kind,
+        label=passage.label,
+        section=passage.section,
+        score=round(passage.score, 6),
+        found_by=passage.found_by,
+        text=passage.text,
+        image=passage.image,
+        pages=tuple(sorted({page for page, _ in passage.places})),
+        parts=parts,
+    )

@@ -1,0 +1,55 @@
+"""Copies of the files as they were read, so that a cited page can always be shown."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from rag_app.errors import InputError
+
+_PIECE_BYTES = 1 << 20
+
+
+class Originals:
+    """The folder `files/` of a library: one copy a document, named by its sha256 and its suffix."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def find(self, sha256: str) -> Path | None:
+        """The copy of a document; None when there is none."""
+        return next((path for path in self._folder.glob(f"{sha256}.*") if path.suffix != ".tmp"), None)
+
+    def keep(self, path: Path, sha256: str) -> None:
+        """Copy `path` in, whole or not at all. InputError when it no longer holds what was read."""
+        if self.find(sha256) is not None:
+            return
+        self._folder.mkdir(exist_ok=True)
+        target = self._folder / f"{sha256}{path.suffix.lower()}"
+        partial = target.with_suffix(".tmp")
+        try:
+            if _copy(path, partial) != sha256:
+                raise InputError(f"{path.name} changed while it was read: run the command again.")
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        partial.replace(target)
+
+    def drop(self, sha256: str) -> None:
+        """Remove the copy of a document, if there is one."""
+        kept = self.find(sha256)
+        if kept is not None:
+            kept.unlink()
+
+
+def _copy(source: Path, target: Path) -> str:
+    """Copy to disk, flushed; the sha256 of what was copied."""
+    digest = hashlib.sha256()
+    with source.open("rb") as read, target.open("wb") as written:
+        while piece := read.read(_PIECE_BYTES):
+            digest.update(piece)
+            written.write(piece)
+        written.flush()
+        os.fsync(written.fileno())
+    return digest.hexdigest()
