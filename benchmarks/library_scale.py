@@ -79,10 +79,6 @@ def main() -> None:
             how: round(measured["hybrid"][how] / measured["bare dense"][how], 2) for how in ("cpu p50", "wall p50")
         }
     report["cold_s"] = cold(arguments.library, questions[:5])
-    report["hybrid_over_bare_dense"] = round(
-        report["warm_ms"]["hybrid"]["p50"] / report["warm_ms"]["bare dense"]["p50"],
-        2,  # pyright: ignore[reportIndexIssue]  # made above
-    )
     print(json.dumps(report, indent=2))
 
 

@@ -1,7 +1,7 @@
 """Papers made by recombining the sentences of real ones, for measuring at sizes of which there are no real ones here.
 
-`wide=False` keeps the words of the few sources, so a term is as frequent at 100,000 nodes as at 1,000: the hard case for
-a lexical index. `wide=True` gives every group of 40 papers its own form of the words that are special to one or two
+`wide=False` keeps the words of the few sources, so a term is as frequent at 100,000 nodes as at 1,000: the hard case
+for a lexical index. `wide=True` gives every group of 40 papers its own form of the words that are special to one or two
 source papers, so that the vocabulary grows with the library, as it does in real ones.
 """
 

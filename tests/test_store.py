@@ -24,6 +24,7 @@ from rag_app.errors import (
     SpaceMismatch,
     UnknownDocument,
 )
+from rag_app.searchable import terms as searchable_terms
 from rag_app.store import Filter, Store
 from tests.storing import SPACE, node, nodes, nodes_of, paper, put, sha, state, vectors
 
@@ -48,6 +49,14 @@ def test_a_paper_comes_back_as_it_went_in(store: Store):
     assert store.paper(sha("a")) == given
     back = [found.node for found in nodes_of(store, sha("a"))]
     assert [n.to_dict() for n in back] == [n.to_dict() for n in made]
+
+
+def test_the_terms_of_a_node_are_kept(store: Store):
+    made = node("a", 0, "Running studies: 28.4", title="On\ntests", section="3 Results", caption="Figure 3: Dogs")
+    (row,) = store.commit(paper("a"), [made], {}).rows
+    terms = store.nodes([row])[0].terms
+    for column, text in zip(terms, ("On\ntests", "3 Results", "Figure 3: Dogs", made.text, ""), strict=True):
+        assert column == searchable_terms(text)
 
 
 def test_an_image_node_keeps_its_class_and_relations(store: Store):

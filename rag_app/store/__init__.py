@@ -9,7 +9,19 @@ from rag_app.store.records import (
     Scored,
     SpaceInfo,
     StoredNode,
+    Terms,
 )
 from rag_app.store.store import Store
 
-__all__ = ["Active", "Alias", "CommitResult", "DocumentInfo", "Filter", "Scored", "SpaceInfo", "Store", "StoredNode"]
+__all__ = [
+    "Active",
+    "Alias",
+    "CommitResult",
+    "DocumentInfo",
+    "Filter",
+    "Scored",
+    "SpaceInfo",
+    "Store",
+    "StoredNode",
+    "Terms",
+]

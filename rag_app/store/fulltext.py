@@ -1,8 +1,8 @@
 """The lexical half: FTS5 over `searchable` text, changed in the transaction that changes the nodes.
 
-The table is contentless, so the text is not on disk twice. A contentless row is deleted by giving FTS5 the very words
-it was given, which `searchable` makes again; `fingerprint` notices when `searchable` itself has changed, and the table
-is then rebuilt before the next change. What is found in the index is scored in `words`.
+The table is contentless: what it was given is kept once, compressed, in `nodes.words`, from which a deletion takes back
+exactly what went in and a search reads a passage's terms without making them again. `fingerprint` notices when
+`searchable` itself has changed; the table is then rebuilt before the next change. Scoring is in `words`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable
+import zlib
+from collections.abc import Sequence
 
 from rag_app.searchable import searchable
 
@@ -28,33 +29,39 @@ def fingerprint() -> str:
     return hashlib.sha256(f"{searchable(_PROBE)} {WEIGHTS}".encode()).hexdigest()[:16]
 
 
-def columns(metadata: str, text: str) -> tuple[str, str, str, str, str]:
+def columns(metadata: str, text: str) -> tuple[str, ...]:
     """The searchable title, section, caption, body and context of a node from its stored metadata (JSON) and text."""
     found = json.loads(metadata)
-    return (
-        searchable(str(found.get("title") or "")),
-        searchable(str(found.get("section") or "")),
-        searchable(str(found.get("caption") or "")),
-        searchable(text),
-        searchable(str(found.get("context") or "")),
+    title, section, caption, context = (
+        searchable(str(found.get(key) or "")) for key in ("title", "section", "caption", "context")
     )
+    return title, section, caption, searchable(text), context
 
 
-def add(connection: sqlite3.Connection, nodes: Iterable[tuple[int, str, str]]) -> None:
-    """Index (row, metadata, text) of each node, and note how long it is."""
-    for row, metadata, text in nodes:
-        words = columns(metadata, text)
-        connection.execute(
-            "INSERT INTO search(rowid, title, section, caption, body, context) VALUES(?, ?, ?, ?, ?, ?)", (row, *words)
-        )
-        connection.execute("INSERT INTO lengths VALUES(?, ?)", (row, sum(len(column.split()) for column in words)))
+def pack(words: Sequence[str]) -> bytes:
+    """The searchable columns as `nodes.words` keeps them: a line each, compressed to half."""
+    return zlib.compress("\n".join(words).encode(), 1)
 
 
-def delete(connection: sqlite3.Connection, nodes: Iterable[tuple[int, str, str]]) -> None:
-    """Take (row, metadata, text) of each node out of the index, as it was put in."""
+def unpack(blob: bytes) -> list[str]:
+    """The columns that `pack` was given."""
+    return zlib.decompress(blob).decode().split("\n")
+
+
+def add(connection: sqlite3.Connection, row: int, words: Sequence[str]) -> None:
+    """Index the columns of a node, and note how long it is."""
+    connection.execute(
+        "INSERT INTO search(rowid, title, section, caption, body, context) VALUES(?, ?, ?, ?, ?, ?)", (row, *words)
+    )
+    connection.execute("INSERT INTO lengths VALUES(?, ?)", (row, sum(len(column.split()) for column in words)))
+
+
+def delete(connection: sqlite3.Connection, rows: str) -> None:
+    """Take nodes out of the index; `rows` is a JSON list of numbers."""
+    found = connection.execute("SELECT row, words FROM nodes WHERE row IN (SELECT value FROM json_each(?))", (rows,))
     connection.executemany(
         "INSERT INTO search(search, rowid, title, section, caption, body, context) VALUES('delete', ?, ?, ?, ?, ?, ?)",
-        ((row, *columns(metadata, text)) for row, metadata, text in nodes),
+        [(row, *unpack(words)) for row, words in found],
     )
 
 
@@ -62,7 +69,10 @@ def rebuild(connection: sqlite3.Connection) -> None:
     """Index every node anew, inside the caller's transaction."""
     connection.execute("INSERT INTO search(search) VALUES('delete-all')")
     connection.execute("DELETE FROM lengths")
-    add(connection, connection.execute("SELECT row, metadata, text FROM nodes ORDER BY row"))
+    for row, metadata, text in connection.execute("SELECT row, metadata, text FROM nodes ORDER BY row").fetchall():
+        words = columns(metadata, text)
+        connection.execute("UPDATE nodes SET words = ? WHERE row = ?", (pack(words), row))
+        add(connection, row, words)
     connection.execute("INSERT OR REPLACE INTO meta VALUES('searchable', ?)", (fingerprint(),))
 
 

@@ -83,7 +83,7 @@ def nodes(connection: sqlite3.Connection, rows: Sequence[int]) -> list[StoredNod
         row[0]: StoredNode(*row)
         for row in connection.execute(
             "SELECT row, node_id, documents.document_id, documents.name, kind, page, text, label, nodes.metadata, "
-            "extras FROM nodes JOIN documents ON documents.id = nodes.document "
+            "extras, words FROM nodes JOIN documents ON documents.id = nodes.document "
             "WHERE row IN (SELECT value FROM json_each(?))",
             (json.dumps(wanted),),
         )

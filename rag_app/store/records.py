@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingestion.elements import Problem
 from rag_app.store.encoding import decode_node
+from rag_app.store.fulltext import unpack
 
 if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
@@ -42,6 +43,16 @@ class Scored(NamedTuple):
     score: float
 
 
+class Terms(NamedTuple):
+    """Search terms in order, by column; what `rag_app.searchable.terms` gives for each."""
+
+    title: list[str]
+    section: list[str]
+    caption: list[str]
+    body: list[str]
+    context: list[str]
+
+
 @dataclass(frozen=True)
 class StoredNode:
     """A node as stored. The columns are read at once, `metadata` and `node` are made when first asked for.
@@ -59,6 +70,7 @@ class StoredNode:
     label: str | None
     _metadata: str = field(repr=False)
     _extras: str = field(repr=False)
+    _words: bytes = field(repr=False)
 
     @cached_property
     def metadata(self) -> dict[str, Any]:  # Any: node metadata is whatever JSON holds
@@ -67,6 +79,11 @@ class StoredNode:
         if "document" in found:
             found["document"] = self.document
         return found
+
+    @cached_property
+    def terms(self) -> Terms:
+        """The node's search terms as they are indexed; reading them is twenty times as fast as making them."""
+        return Terms(*(column.split() for column in unpack(self._words)))
 
     @cached_property
     def node(self) -> BaseNode:

@@ -70,7 +70,8 @@ CREATE TABLE nodes(
     image TEXT,
     text TEXT NOT NULL,
     metadata TEXT NOT NULL,
-    extras TEXT NOT NULL
+    extras TEXT NOT NULL,
+    words BLOB NOT NULL
 );
 CREATE INDEX nodes_by_document ON nodes(document, position);
 CREATE INDEX nodes_by_kind ON nodes(kind);

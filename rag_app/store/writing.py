@@ -109,13 +109,13 @@ def add_nodes(connection: sqlite3.Connection, document: int, nodes: Sequence[Bas
         "SELECT coalesce(max(position), -1) + 1 FROM nodes WHERE document = ?", (document,)
     ).fetchone()[0]
     rows: list[int] = []
-    texts: list[tuple[int, str, str]] = []
     for offset, node in enumerate(nodes):
         pages, first = _pages(node.metadata)
         metadata, text = json.dumps(node.metadata, ensure_ascii=False), node.get_content()
+        words = fulltext.columns(metadata, text)
         cursor = connection.execute(
-            "INSERT INTO nodes(node_id, document, position, kind, page, label, image, text, metadata, extras) "
-            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO nodes(node_id, document, position, kind, page, label, image, text, metadata, extras, words) "
+            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 node.node_id,
                 document,
@@ -127,16 +127,16 @@ def add_nodes(connection: sqlite3.Connection, document: int, nodes: Sequence[Bas
                 text,
                 metadata,
                 encode_extras(node),
+                fulltext.pack(words),
             ),
         )
         row = cursor.lastrowid
         assert row is not None
         rows.append(row)
-        texts.append((row, metadata, text))
+        fulltext.add(connection, row, words)
         connection.executemany("INSERT INTO node_pages VALUES(?, ?)", [(row, page) for page in pages])
         mentions = {str(label) for label in node.metadata.get("mentions") or ()}
         connection.executemany("INSERT INTO mentions VALUES(?, ?)", [(row, label) for label in sorted(mentions)])
-    fulltext.add(connection, texts)
     return rows
 
 
@@ -146,8 +146,7 @@ def remove_nodes(connection: sqlite3.Connection, rows: Iterable[int], generation
     if gone == "[]":
         return
     chosen = "row IN (SELECT value FROM json_each(?))"
-    texts = connection.execute(f"SELECT row, metadata, text FROM nodes WHERE {chosen}", (gone,)).fetchall()
-    fulltext.delete(connection, texts)
+    fulltext.delete(connection, gone)
     connection.execute("INSERT INTO removed_nodes SELECT value, ? FROM json_each(?)", (generation, gone))
     connection.execute(f"DELETE FROM nodes WHERE {chosen}", (gone,))
     _forget_old_tombstones(connection)
