@@ -11,7 +11,7 @@ Cells = Sequence[Sequence[str]]
 
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 _HIGHEST = re.compile(
-    r"\b(highest|largest|greatest|best|most|maximum|max|biggest|longest|top|strongest|بیشترین|بالاترین|بهترین|بزرگترین|"
+    r"\b(highest|largest|greatest|best|most|maximum|max|biggest|longest|strongest|بیشترین|بالاترین|بهترین|بزرگترین|"
     r"بزرگ ترین|حداکثر|بیشینه)\b"
 )
 _LOWEST = re.compile(
