@@ -10,15 +10,20 @@ from ingestion.elements import BBox
 from ingestion.geometry import union, x_gap, x_overlap, y_gap
 
 _WORDS = {
-    "Figure": ("figures", "figure", "figs", "fig", "scheme", "plate", "chart", "شکل", "ش[\ufffd\U000f0000-\U000fffff]ل", "نمودار", "تصویر", "الشكل", "شكل", "الشکل"),
+    "Figure": (
+        "figures", "figure", "figs", "fig", "scheme", "plate", "chart",
+        "شکل", "ش[\ufffd\U000f0000-\U000fffff]ل",  # the font of some Persian PDFs does not name kaf
+        "نمودار", "تصویر", "الشكل", "شكل", "الشکل",
+    ),
     "Table": ("tables", "table", "tab", "tbl", "جدول", "الجدول"),
     "Algorithm": ("algorithm", "listing", "الگوریتم"),
 }  # fmt: skip
 _KIND_OF = {word: kind for kind, words in _WORDS.items() for word in words}
 _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
 _NUMBER = r"(?:(?:[A-Z]|S|[آابپتثج])?[.\-‐–]?\u200c?\d+(?:[.\-–]\u200c?\d+)*[a-z]?|[IVX]+)"
+_ANY_WORD = "|".join(sorted(_KIND_OF, key=len, reverse=True))
 _CAPTION = re.compile(
-    rf"^\W{{0,3}}(?:extended data |supplementary |supp\. )?({'|'.join(sorted(_KIND_OF, key=len, reverse=True))})"
+    rf"^\W{{0,3}}(?:extended data |supplementary |supp\. )?({_ANY_WORD})"
     rf"\.?[ \u200c]*[(\[]?({_NUMBER})(?![\w%])[)\]]?\s*(?:([.:|—–‐-])|$|(?=[A-Z«(\u0600-\u06ff\u201c]))",
     re.IGNORECASE,
 )

@@ -6,25 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ingestion.blocks import Block, BlockKind, Line
+from ingestion.display_math import mend_formulas
 from ingestion.drafts import Draft, Painted, Region, make_drafts
 from ingestion.elements import BBox
 from ingestion.figures import crop_box
 from ingestion.floats import settle_floats
 from ingestion.formulas import read_formula
 from ingestion.geometry import inside, union
-from ingestion.glyphs import Run, to_lines
+from ingestion.glyphs import Run
+from ingestion.lines import to_lines
+from ingestion.naming import indented, name_code, name_footnotes, name_text_pictures
 from ingestion.reading_order import reading_order
 from ingestion.script import letter_direction
 from ingestion.sections import heading_number
-from ingestion.splitting import (
-    indented,
-    join_marks,
-    mend_formulas,
-    name_code,
-    name_footnotes,
-    name_text_pictures,
-    split_texts,
-)
+from ingestion.splitting import join_marks, split_texts
 from ingestion.tables import Grid, build_table
 
 Cut = Callable[[BBox], str | None]

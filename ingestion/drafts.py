@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from ingestion.blocks import BlockKind, Line
 from ingestion.elements import BBox
 from ingestion.geometry import area, grow, inside, union, x_overlap, y_gap
-from ingestion.glyphs import Run, to_lines, to_rows
-from ingestion.tables import Grid, Rule
+from ingestion.glyphs import Run
+from ingestion.lines import to_lines, to_rows
+from ingestion.merged_rows import Rule
+from ingestion.tables import Grid
 
 KINDS: dict[str, BlockKind] = {
     "text": "text",
@@ -64,9 +66,11 @@ class Draft:
 
     def lines(self, *, rtl: bool) -> tuple[Line, ...]:
         """Its visual lines; read again only when runs were added."""
-        if self._read is None or self._read[:2] != (len(self.runs), rtl):
-            self.keep_lines(to_lines(self.upright, rtl=rtl), rtl=rtl)
-        return self._read[2] if self._read else ()
+        if self._read is not None and self._read[:2] == (len(self.runs), rtl):
+            return self._read[2]
+        lines = to_lines(self.upright, rtl=rtl)
+        self.keep_lines(lines, rtl=rtl)
+        return lines
 
     def keep_lines(self, lines: tuple[Line, ...], *, rtl: bool) -> None:
         """Remember lines that were read already."""

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from ingestion.elements import BBox
-from ingestion.glyphs import Glyph, Run, main_base, mark_indices
+from ingestion.glyphs import Glyph, Run, main_base
+from ingestion.indices import mark_indices
+from ingestion.merged_rows import Rule
 from ingestion.script import is_rtl_letter, normalise_line
-from ingestion.tables import Rule
 
 _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
 _NUMBER = re.compile(r"^[(\[]\s*((?:[A-Z]{1,2}\s?[.\-]?\s?)?\d+(?:\s?[.\-–]\s?\d+)*\s?[a-z]?'?)\s*[)\]]$")

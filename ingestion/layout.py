@@ -15,7 +15,8 @@ from ingestion.crops import Cropper
 from ingestion.drafts import Painted, Region
 from ingestion.elements import BBox
 from ingestion.glyphs import codes_by_place, has_unknown, read_runs
-from ingestion.tables import Grid, Rule
+from ingestion.merged_rows import Rule
+from ingestion.tables import Grid
 
 PARSER = f"pymupdf-layout {pymupdf.__version__}, rag-app blocks 1"
 

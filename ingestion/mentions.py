@@ -5,26 +5,25 @@ from __future__ import annotations
 import re
 
 _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
+_MANY = r"(?:\u200c?های?)?"  # the Persian plural
 _WORDS = {
-    "Figure": r"figures?|figs?\.?|شکل(?:\u200c?های?)?|نمودار(?:\u200c?های?)?|تصویر|الشكل|شكل",
-    "Table": r"tables?|tabs?\.|جدول(?:\u200c?های?)?|الجدول",
-    "Equation": r"equations?|eqs?n?s?\.?|formulas?|رابطه(?:\u200c?(?:ی|های?))?|معادله(?:\u200c?(?:ی|های?))?|فرمول(?:\u200c?های?)?|المعادلة",
-    "Section": r"sections?|secs?\.|§§?|appendix|appendices|بخش(?:\u200c?های?)?|فصل|پیوست|القسم",
+    "Figure": rf"figures?|figs?\.?|شکل{_MANY}|نمودار{_MANY}|تصویر|الشكل|شكل",
+    "Table": rf"tables?|tabs?\.|جدول{_MANY}|الجدول",
+    "Equation": rf"equations?|eqs?n?s?\.?|formulas?|(?:رابطه|معادله)(?:\u200c?ی)?{_MANY}|فرمول{_MANY}|المعادلة",
+    "Section": rf"sections?|secs?\.|§§?|appendix|appendices|بخش{_MANY}|فصل|پیوست|القسم",
     "Algorithm": r"algorithms?|alg\.|الگوریتم",
 }
 _NUMBER = r"[(\[]?(?:[A-Z]{1,2}[.\-]?)?\d+(?:[.\-–]\u200c?\d+)*[a-z]?(?![A-Za-z\d])[)\]]?"
-_LETTER = r"[A-Z](?![A-Za-z])"
+_LETTER = r"(?-i:[A-Z])(?![A-Za-z])"  # "Appendix B"
 _JOIN = r"\s*(?:,\s*and|,\s*&|,|and|&|–|-|to|or|و|تا|،)\s*"
-_PATTERNS = {
-    label: re.compile(
-        rf"(?<![\w])(?:{words})[\s\u00a0~\u200c]*((?:{_NUMBER}{f'|{_LETTER}' if label == 'Section' else ''})(?:{_JOIN}(?:{_NUMBER}))*)",
-        re.IGNORECASE if label != "Section" else 0,
-    )
-    for label, words in {
-        **_WORDS,
-        "Section": rf"[Ss]ections?|[Ss]ecs?\.|§§?|[Aa]ppendix|[Aa]ppendices|{_WORDS['Section'].split('|', 5)[-1]}",
-    }.items()
-}
+
+
+def _pattern(label: str) -> re.Pattern[str]:
+    first = f"(?:{_NUMBER}|{_LETTER})" if label == "Section" else f"(?:{_NUMBER})"
+    return re.compile(rf"(?<!\w)(?:{_WORDS[label]})[\s\u00a0~\u200c]*({first}(?:{_JOIN}(?:{_NUMBER}))*)", re.IGNORECASE)
+
+
+_PATTERNS = {label: _pattern(label) for label in _WORDS}
 _SPLIT = re.compile(r"\s*(,\s*and|,\s*&|,|and|&|–|-(?=\d)|to|or|و|تا|،)\s*")
 _RANGE = {"–", "-", "to", "تا"}
 

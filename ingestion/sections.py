@@ -20,8 +20,8 @@ _PLAIN = re.compile(
     re.I,
 )
 _REFERENCES = re.compile(
-    r"^(?:[\divxۀ-ۿ.\s]{0,6})?(references|bibliography|literature cited|works cited|references and notes|منابع|مراجع|فهرست منابع"
-    r"|منابع و مآخذ|کتاب[\u200c ]?نامه|المراجع|المصادر)\s*:?$",
+    r"^(?:[\divxۀ-ۿ.\s]{0,6})?(references|bibliography|literature cited|works cited|references and notes"
+    r"|منابع|مراجع|فهرست منابع|منابع و مآخذ|کتاب[\u200c ]?نامه|المراجع|المصادر)\s*:?$",
     re.I,
 )
 

@@ -10,7 +10,14 @@ _PRIVATE = 0xF0000  # an unnamed glyph keeps its code here, so that equal ones c
 # TeX's extension font by code: brackets in four sizes, their pieces, big operators, roots.
 _CMEX = dict(
     enumerate(
-        "()[]⌊⌋⌈⌉{}⟨⟩|‖/\\()()[]⌊⌋⌈⌉{}⟨⟩/\\()[]⌊⌋⌈⌉{}⟨⟩/\\/\\()[]  |‖{}    ||  ||⟨⟩⊔⊔∮∮⊙⊙⊕⊕⊗⊗∑∏∫⋃⋂⊎⋀⋁∑∏∫⋃⋂⊎⋀⋁∐∐ˆˆˆ˜˜˜[]⌊⌋⌈⌉{}√√√√√ ‖"
+        "()[]⌊⌋⌈⌉{}⟨⟩|‖/\\"
+        "()()[]⌊⌋⌈⌉{}⟨⟩/\\"
+        "()[]⌊⌋⌈⌉{}⟨⟩/\\/\\"
+        "()[]    {}      "
+        "    ⟨⟩⊔⊔∮∮⊙⊙⊕⊕⊗⊗"
+        "∑∏∫⋃⋂⊎⋀⋁∑∏∫⋃⋂⊎⋀⋁"
+        "∐∐ˆˆˆ˜˜˜[]⌊⌋⌈⌉{}"
+        "√√√√√   "
     )
 )
 _EXTENSION_FONT = re.compile(r"CMEX|cmex|txex|pxex", re.IGNORECASE)
@@ -29,7 +36,7 @@ def sign(c: str, font: str, code: int | None = None) -> str:
         return chr(_PRIVATE + code) if 0 < code < 0xF000 else c
     if "\uf8e5" < c < "\uf8ff":
         return _PIECES.get(c, "")
-    if c.isascii() and _EXTENSION_FONT.search(font):
+    if c.isascii() and (c.isalpha() or c < " ") and _EXTENSION_FONT.search(font):
         return _CMEX.get(ord(c), c).strip()
     if not _PRESS_FONT.match(font):
         return c
