@@ -149,10 +149,10 @@ def compare(paths: list[Path], runs: int) -> dict[str, object]:
 
 
 def memory(paths: list[Path], pages: int) -> list[dict[str, float]]:
-    """Peaks while one PDF of a quarter, a half and all of the pages is read in."""
+    """Peaks while one PDF of a fifth and of all of the pages is read in."""
     rows: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory() as folder:
-        for count in (pages // 4, pages // 2, pages):
+        for count in (max(1, pages // 5), pages):
             path = repeated(readable(paths)[0], count, Path(folder) / f"{count}.pdf")
             one = run("ours", OURS, [path])
             rows.append({"pages": count, "mib": path.stat().st_size / (1 << 20), **asdict(one)})

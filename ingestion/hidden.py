@@ -17,13 +17,14 @@ import pymupdf
 from pymupdf.mupdf import FZ_STEXT_CLIPPED, FZ_STEXT_FILLED, FZ_STEXT_STROKED
 
 from ingestion.elements import BBox
-from ingestion.geometry import area, holds_centre, overlap
+from ingestion.geometry import area, overlap
 
 _TINY_PT = 1.0  # below it no letter can be told from another in print
 _PALE = 0.85  # luminance from which a letter may be lost on paper
 _TRANSPARENT = 5  # of 255: opacity up to which nothing is seen
 _CONTRAST = 12  # of 255: the least difference between the lightest and darkest part of a letter's surroundings
 _RENDER_DPI = 100
+_BLOCK = 1000
 _FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_PRESERVE_LIGATURES
 _DRAWN = FZ_STEXT_FILLED | FZ_STEXT_STROKED | FZ_STEXT_CLIPPED  # clipped: a picture shows through the letters
 
@@ -53,8 +54,8 @@ def find_hidden_text(page: pymupdf.Page) -> HiddenText:
         if kind in {"fill-path", "fill-image", "fill-shade"} and min(box[2] - box[0], box[3] - box[1]) > 4:
             patches.append(box)
     hidden: list[tuple[BBox, int]] = []
-    doubtful: list[tuple[BBox, int]] = []
-    drawn, layered = 0, 0
+    drawn_spans: list[tuple[BBox, int, bool]] = []
+    layered = 0
     for span in _spans(page):
         box, letters = span["bbox"], sum(unicodedata.category(c)[0] not in "CZ" for c in span["text"])
         if not letters:
@@ -65,12 +66,16 @@ def find_hidden_text(page: pymupdf.Page) -> HiddenText:
         if not span["char_flags"] & _DRAWN:
             layered += letters
             continue
-        drawn += letters
-        if _pale(span["color"]) or any(holds_centre(p, box) for p in patches):
-            doubtful.append((box, letters))
+        drawn_spans.append((box, letters, _pale(span["color"])))
+    under = _under_a_patch([box for box, _, _ in drawn_spans], patches)
+    doubtful = [(box, n) for (box, n, pale), covered in zip(drawn_spans, under, strict=True) if pale or covered]
     if doubtful:
         hidden += _not_seen(page, doubtful)
-    return HiddenText(tuple(box for box, _ in hidden), sum(letters for _, letters in hidden), layered > drawn)
+    return HiddenText(
+        boxes=tuple(box for box, _ in hidden),
+        characters=sum(letters for _, letters in hidden),
+        ocr_layer=layered > sum(letters for _, letters, _ in drawn_spans),
+    )
 
 
 def _spans(page: pymupdf.Page) -> Iterator[dict[str, Any]]:  # Any: PyMuPDF's span, see get_text("dict")
@@ -94,6 +99,19 @@ def _surely_hidden(span: dict[str, Any], page_box: BBox, images: list[BBox]) -> 
 def _pale(color: int) -> bool:
     red, green, blue = color >> 16 & 255, color >> 8 & 255, color & 255
     return (0.299 * red + 0.587 * green + 0.114 * blue) / 255 >= _PALE
+
+
+def _under_a_patch(boxes: list[BBox], patches: list[BBox]) -> list[bool]:
+    """For each box whether its centre lies in a patch; a plot may have 10,000 patches, so in blocks of arrays."""
+    if not boxes or not patches:
+        return [False] * len(boxes)
+    spans = np.asarray(boxes)
+    x, y = (spans[:, 0] + spans[:, 2]) / 2, (spans[:, 1] + spans[:, 3]) / 2
+    found = np.zeros(len(boxes), dtype=bool)
+    for start in range(0, len(patches), _BLOCK):
+        x0, y0, x1, y1 = np.asarray(patches[start : start + _BLOCK]).T[:, :, None]
+        found |= ((x0 <= x) & (x <= x1) & (y0 <= y) & (y <= y1)).any(axis=0)
+    return found.tolist()
 
 
 def _not_seen(page: pymupdf.Page, spans: list[tuple[BBox, int]]) -> list[tuple[BBox, int]]:

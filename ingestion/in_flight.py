@@ -18,7 +18,7 @@ from ingestion.child import Outcome
 from ingestion.elements import Paper
 from ingestion.limits import Limits
 from ingestion.pool import WorkerPool
-from rag_app.errors import DiskFull, ParsingError, RagAppError
+from rag_app.errors import DiskFull, ParsingError, ParsingTimeout, RagAppError
 
 if TYPE_CHECKING:
     from ingestion.records import FileFacts, PageJob, PageRecord
@@ -61,7 +61,9 @@ class FileInFlight:
         self._started = time.monotonic()
         self._records: dict[int, PageRecord] = {}
         self._spans: list[Span] = []
-        self._bad_pages = 0
+        self._bad_pages = 0  # given up by the layout model
+        self._lost_pages = 0  # not even read as plain text
+        self._with_layout: dict[Future[Outcome], tuple[list[int], Span]] = {}
         self._joining = False
         self._over = False
         self._facts: FileFacts
@@ -80,8 +82,8 @@ class FileInFlight:
         *args: Any,
         fresh: bool = False,
         first: bool = False,
-    ) -> None:
-        """Have a worker run function(*args), then go on with its outcome."""
+    ) -> Future[Outcome]:
+        """Have a worker run function(*args), then go on with its outcome, unless it was cancelled."""
 
         def go_on(future: Future[Outcome]) -> None:
             try:
@@ -90,13 +92,15 @@ class FileInFlight:
                     if not self._over:
                         then(outcome)
             except CancelledError:
-                return  # the pool was closed
+                return  # the pool was closed, or the call replaced
             except RagAppError as exc:
                 self._end(error=exc)
             except BaseException as exc:  # a thread has nobody to raise to: the caller's thread raises it
                 self._run.events.put(exc)
 
-        self._run.pool.submit(function, *args, fresh=fresh, first=first).add_done_callback(go_on)
+        submitted = self._run.pool.submit(function, *args, fresh=fresh, first=first)
+        submitted.add_done_callback(go_on)
+        return submitted
 
     def _looked_at(self, outcome: Outcome) -> None:
         from ingestion.parsing import read_picture_file
@@ -123,35 +127,52 @@ class FileInFlight:
                 self._parse(list(range(span[0], span[1] + 1)), span)
         self._took_pages()
 
-    def _parse(self, numbers: list[int], span: Span, *, alone: bool = False) -> None:
+    def _parse(self, numbers: list[int], span: Span, *, alone: bool = False, plain: str | None = None) -> None:
         from ingestion.parsing import parse_pages
 
         def parsed(outcome: Outcome) -> None:
             self._records.update(zip(numbers, outcome.items, strict=False))
             left = numbers[len(outcome.items) :]
             if outcome.error is not None and left:
-                self._failed(left, span, outcome.error, alone=alone)
+                self._failed(left, span, outcome.error, alone=alone, plain=plain)
             self._save(span)
             self._took_pages()
 
-        self._call(parsed, parse_pages, self._job, numbers, fresh=alone, first=alone)
+        future = self._call(parsed, parse_pages, self._job, numbers, plain, fresh=alone, first=alone)
+        if plain is None:
+            self._with_layout[future] = (numbers, span)
 
-    def _failed(self, left: list[int], span: Span, error: RagAppError, *, alone: bool) -> None:
-        """The first page left is the one that broke: try it once more alone in a new process, then give it up."""
+    def _failed(self, left: list[int], span: Span, error: RagAppError, *, alone: bool, plain: str | None) -> None:
+        """The first page left is the one that broke: once more alone in a new process, then as plain text, then not."""
         from ingestion.records import failed_page
 
         if not isinstance(error, ParsingError):
             raise error
-        if self._bad_pages >= self._run.limits.bad_pages:
-            for number in left:
-                self._records[number] = failed_page(number, f"not tried, as {self._bad_pages} pages before it failed")
-        elif alone:
-            self._records[left[0]] = failed_page(left[0], str(error))
+        page, rest = left[0], left[1:]
+        if plain is not None:
+            self._records[page] = failed_page(page, str(error))
+            self._lost_pages += 1
+            if self._lost_pages >= self._run.limits.bad_pages:
+                for number in rest:
+                    self._records[number] = failed_page(number, f"not tried, as {self._lost_pages} pages failed before")
+                return
+        elif alone or isinstance(error, ParsingTimeout):
             self._bad_pages += 1
+            self._parse([page], span, alone=True, plain=str(error))
+            if self._bad_pages >= self._run.limits.bad_pages:
+                plain = f"the layout of {self._bad_pages} pages of the file failed before"
+                self._give_up_layout(plain)
         else:
-            self._parse(left[:1], span, alone=True)
-            if left[1:]:
-                self._parse(left[1:], span)
+            self._parse([page], span, alone=True)
+        if rest:
+            self._parse(rest, span, plain=plain)
+
+    def _give_up_layout(self, why: str) -> None:
+        """Read the batches that still wait as plain text: a file of 500 such pages would take a day."""
+        for future, (numbers, span) in list(self._with_layout.items()):
+            if future.cancel():
+                del self._with_layout[future]
+                self._parse(numbers, span, plain=why)
 
     def _save(self, span: Span) -> None:
         """Keep a whole batch, unless a page of it failed: that may have been the machine's bad moment."""

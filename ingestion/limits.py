@@ -13,11 +13,12 @@ class Limits:
     pages             pages of one file; more is TooLarge
     page_points       longest side of a page in points (7200 = 100 inches, twice an A0 poster); a larger page is left
                       out with a problem: rendering one of 14400 points takes more than 1 GiB
-    page_cpu_s        processor seconds one page may take; over it the page is left out with a problem
+    page_cpu_s        processor seconds one page may take; over it the page is read as plain text, with a problem
     page_wall_s       seconds by the clock one page may take, whatever the processor did: a page that waits for ever
-    bad_pages         pages of one file that may run into those bounds before its remaining pages are left untried
+    bad_pages         pages of one file that may run into those bounds before the others are read as plain text only,
+                      and that may fail as plain text before the others are left untried
     start_s           seconds by the clock a worker process may take to come up
-    memory_bytes      memory of one worker process; over it the page in hand is left out with a problem
+    memory_bytes      memory of one worker process; over it the page in hand is read as plain text, with a problem
     worker_pages      pages after which a worker process is replaced, so that what a library leaks stays small
     picture_pixels    pixels of one picture file; more is TooLarge before it is unpacked
     picture_frames    frames (pages) of one TIFF; further ones are left out with a problem

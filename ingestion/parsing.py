@@ -21,6 +21,7 @@ from ingestion.images import read_picture
 from ingestion.limits import Limits
 from ingestion.ocr import available, needs_ocr, ocr_page
 from ingestion.opening import open_pdf
+from ingestion.plain import plain_page
 from ingestion.records import FileFacts, PageJob, PageRecord, failed_page, page_record
 from ingestion.worker import describe
 from rag_app.errors import DiskFull, InputError, RagAppError
@@ -41,8 +42,11 @@ def inspect_file(path: Path, password: str | None, limits: Limits) -> Iterator[F
     yield FileFacts(kind, sha256, stamp, pages, repaired, metadata, available().languages)
 
 
-def parse_pages(job: PageJob, numbers: Sequence[int]) -> Iterator[PageRecord]:
+def parse_pages(job: PageJob, numbers: Sequence[int], plain: str | None = None) -> Iterator[PageRecord]:
     """The record of each page (1-based); a page that fails is one with `failed` set and a problem in it.
+
+    Args:
+        plain: why the layout model is not to be used: the pages are read as plain text, with this as their problem.
 
     Raises:
         InputError: the file changed or went away since it was looked at.
@@ -51,7 +55,7 @@ def parse_pages(job: PageJob, numbers: Sequence[int]) -> Iterator[PageRecord]:
     """
     doc = _document(job)
     for number in numbers:
-        yield _parse_page(doc, number, job)
+        yield _parse_page(doc, number, job, plain)
         pymupdf.TOOLS.store_shrink(100)
 
 
@@ -60,7 +64,7 @@ def read_picture_file(path: Path, facts: FileFacts, crops: Path, limits: Limits,
     yield read_picture(path, facts.sha256, crops=crops, limits=limits, parser=parser).to_json()
 
 
-def _parse_page(doc: pymupdf.Document, number: int, job: PageJob) -> PageRecord:
+def _parse_page(doc: pymupdf.Document, number: int, job: PageJob, plain: str | None) -> PageRecord:
     width, height = 595.0, 842.0
     try:
         page = doc.load_page(number - 1)
@@ -69,7 +73,7 @@ def _parse_page(doc: pymupdf.Document, number: int, job: PageJob) -> PageRecord:
         if max(width, height) > job.limits.page_points:
             reason = f"it measures {width:.0f} x {height:.0f} points, the limit is {job.limits.page_points:.0f}"
             return failed_page(number, reason, width=width, height=height)
-        return _parsed(page, number, job)
+        return _parsed(page, number, job) if plain is None else _plain(page, number, plain)
     except (RagAppError, MemoryError):
         raise
     except Exception as exc:  # the border of the page: what one page does to a library must not cost the others
@@ -77,7 +81,18 @@ def _parse_page(doc: pymupdf.Document, number: int, job: PageJob) -> PageRecord:
             raise DiskFull(f"No space left in {job.crops}: free some and run the same command again.") from exc
         if "alloc" in str(exc):  # how MuPDF and ONNX Runtime say that memory ran out
             raise MemoryError(describe(exc)) from exc
+        if plain is None:
+            return _parse_page(doc, number, job, describe(exc))
         return failed_page(number, describe(exc), width=width, height=height)
+
+
+def _plain(page: pymupdf.Page, number: int, why: str) -> PageRecord:
+    """The page's text alone; a page without text is one that could not be read."""
+    parsed = plain_page(page, hidden=find_hidden_text(page).boxes)
+    if not parsed.blocks:
+        return failed_page(number, why, width=parsed.width, height=parsed.height)
+    message = f"Page {number} was read as plain text, without tables, figures and formulas: {why}."
+    return page_record(dataclasses.replace(parsed, problems=(Problem("parse", number, message),)))
 
 
 def _parsed(page: pymupdf.Page, number: int, job: PageJob) -> PageRecord:
