@@ -20,11 +20,11 @@ _WORDS = {
 }  # fmt: skip
 _KIND_OF = {word: kind for kind, words in _WORDS.items() for word in words}
 _DIGITS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩", "01234567890123456789")
-_NUMBER = r"(?:(?:[A-Z]|S|[آابپتثج])?[.\-‐–]?\u200c?\d+(?:[.\-–]\u200c?\d+)*[a-z]?|[IVX]+)"
+_NUMBER = r"(?:(?:[A-Z]|S|[آابپتثج])?[.\-‐–]?\u200c?\d+(?:[.\-–]\u200c?\d+)*[a-z]?|(?-i:[IVX]+))"
 _ANY_WORD = "|".join(sorted(_KIND_OF, key=len, reverse=True))
 _CAPTION = re.compile(
     rf"^\W{{0,3}}(?:extended data |supplementary |supp\. )?({_ANY_WORD})"
-    rf"\.?[ \u200c]*[(\[]?({_NUMBER})(?![\w%])[)\]]?\s*(?:([.:|—–‐-])|$|(?=[A-Z«(\u0600-\u06ff\u201c]))",
+    rf"\.?[ \u200c]*[(\[]?({_NUMBER})(?![\w%])[)\]]?\s*(?:([.:|—–‐-])|$|(?=(?-i:[A-Z«(\u0600-\u06ff\u201c])))",
     re.IGNORECASE,
 )
 

@@ -10,13 +10,14 @@ from ingestion.blocks import Block, PageBlocks
 
 _EDGE = 0.1  # share of the page height at top and bottom where furniture stands
 _NUMBER = re.compile(
-    r"^[\W_]*(?:page\s*)?"
-    r"(?:[\d۰-۹٠-٩]{1,4}|[ivxlc]{1,6}|[a-zآ-ی]{1,2}[\d۰-۹]{0,3})(?:\s*(?:/|of|از)\s*[\d۰-۹]{1,4})?[\W_]*$",
+    r"^[\W_]*(?:page\s*)?(?:[\d۰-۹٠-٩]{1,4}|[ivxlc]{1,6}|[a-zآ-ی]{1,2}[\d۰-۹]{0,3})"
+    r"(?:\s*(?:/|of|از)\s*[\d۰-۹]{1,4})?[\W_]*$",
     re.I,
 )
 _STAMP = re.compile(
     r"^(?:arxiv:\d{4}\.\d{4,5}|downloaded (?:from|by|on)\b|authorized licensed use"
-    r"|this article is protected by copyright|copyrighted material|provided by\b|\S+ on \w+ \d{1,2}, \d{4} - published by)",
+    r"|this article is protected by copyright|copyrighted material|provided by\b"
+    r"|\S+ on \w+ \d{1,2}, \d{4} - published by)",
     re.I,
 )
 # A running head with its page number: "400 BRITISH HUSBANDRY. [Ch. XIX."

@@ -61,7 +61,7 @@ def name_code(drafts: Sequence[Draft], *, rtl: bool) -> list[Draft]:
         if d.kind in ("text", "list_item", "heading") and d.upright:
             if d.runs[0].glyphs[0].font == OCR_FONT:
                 continue
-            lines = d.lines(rtl=rtl)
+            lines = list(d.lines(rtl=rtl))
             if not lines:
                 continue
             mono = sum(len(line.text) for line in lines if line.mono)

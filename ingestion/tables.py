@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ingestion.elements import BBox
 from ingestion.geometry import union
@@ -131,6 +132,22 @@ def _row_bands(box: BBox, grid: Grid, runs: Sequence[Run], rules: Sequence[Rule]
     return [(a, b) for a, b in itertools.pairwise(ys) if b > a] or [(box[1], box[3])]
 
 
+def _lines_of_numbers(band: tuple[float, float], runs: Sequence[Run]) -> list[tuple[float, float]]:
+    """The band, cut between its lines when each of them is a row of numbers that the grid did not part."""
+    rows = to_rows(r for r in runs if band[0] <= (r.bbox[1] + r.bbox[3]) / 2 < band[1])
+    # A label merged over both lines stands between them: it makes no row.
+    rows = [row for row in rows if sum(_is_number(r) for r in row) >= max(3, 0.5 * len(row))]
+    if len(rows) < 2:
+        return [band]
+    cuts = [(max(r.bbox[3] for r in a) + min(r.bbox[1] for r in b)) / 2 for a, b in pairwise(rows)]
+    return list(pairwise([band[0], *cuts, band[1]]))
+
+
+def _is_number(run: Run) -> bool:
+    text = run.text
+    return sum(c.isdigit() for c in text) * 2 >= len(text.replace(" ", "")) > 0
+
+
 def _row_of(run: Run, rows: Sequence[tuple[float, float]]) -> int:
     middle = (run.bbox[1] + run.bbox[3]) / 2
     return min(range(len(rows)), key=lambda r: max(rows[r][0] - middle, middle - rows[r][1], 0.0))
@@ -219,13 +236,20 @@ def _header_rows(rows: Sequence[tuple[float, float]], rules: Sequence[Rule], edg
 
 def _tidy(cells: list[list[str]], header: int) -> tuple[list[list[str]], int]:
     """Without empty rows and columns."""
-    kept_rows = [r for r, row in enumerate(cells) if any(row)]
+    kept_rows = [r for r, row in enumerate(cells) if any(row) and not (r < header and _only_repeats(cells, r, header))]
     header = sum(1 for r in kept_rows if r < header)
     cells = [cells[r] for r in kept_rows]
     if not cells:
         return [], 0
     kept = [c for c in range(len(cells[0])) if any(row[c] for row in cells)]
     return [[row[c] for c in kept] for row in cells], header
+
+
+def _only_repeats(cells: Sequence[Sequence[str]], r: int, header: int) -> bool:
+    """A header row made of nothing but cells merged with the rows above and below it."""
+    if not 0 < r < header - 1:
+        return False
+    return all(not text or text == cells[r - 1][c] == cells[r + 1][c] for c, text in enumerate(cells[r]))
 
 
 def to_markdown(cells: Cells, header_rows: int) -> str:
