@@ -6,7 +6,7 @@ they run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 
 from ingestion.cache import forget_cached
@@ -71,7 +71,7 @@ def read_papers(
 
     Args:
         paths: files, see `find_files`; not folders.
-        crops: folder for the pictures of figures, tables and formulas; made if missing.
+        crops: folder for the pictures of figures, tables and formulas; made if missing; one reading at a time.
         workers: processes; as many as processors when None.
         password: tried on the files that need one.
         on_pages: called in the caller's thread with a path, its pages done, its pages in all.
@@ -79,21 +79,37 @@ def read_papers(
     """
     crops.mkdir(parents=True, exist_ok=True)
     run = Run(crops, password, limits or Limits(), cache, workers or default_workers())
-    waiting = iter([Path(path) for path in paths])
+    try:
+        _drop_unfinished(crops)
+        with run.pool:
+            yield from _results(run, iter([Path(path) for path in paths]), on_pages)
+    finally:
+        _drop_unfinished(crops)
+
+
+def _results(
+    run: Run, waiting: Iterator[Path], on_pages: Callable[[Path, int, int], None] | None
+) -> Iterator[ReadResult]:
+    """Keep so many files in flight that the workers never wait for the caller; memory grows with that, not with all."""
     ahead = 2 * run.workers + 2
     open_files = 0
-    with run.pool:
-        while True:
-            while open_files < ahead and (path := next(waiting, None)) is not None:
-                FileInFlight(run, path).start()
-                open_files += 1
-            if not open_files:
-                return
-            event = run.events.get()
-            if isinstance(event, ReadResult):
-                open_files -= 1
-                yield event
-            elif isinstance(event, BaseException):
-                raise event
-            elif on_pages is not None:
-                on_pages(*event)
+    while True:
+        while open_files < ahead and (path := next(waiting, None)) is not None:
+            FileInFlight(run, path).start()
+            open_files += 1
+        if not open_files:
+            return
+        event = run.events.get()
+        if isinstance(event, ReadResult):
+            open_files -= 1
+            yield event
+        elif isinstance(event, BaseException):
+            raise event
+        elif on_pages is not None:
+            on_pages(*event)
+
+
+def _drop_unfinished(crops: Path) -> None:
+    """Remove what workers that were killed had not written to the end; no other reading may use the folder."""
+    for file in crops.glob(".crop-*.tmp"):
+        file.unlink(missing_ok=True)
