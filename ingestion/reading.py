@@ -6,17 +6,26 @@ they run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ingestion.cache import forget_cached
-from ingestion.elements import Paper
+from ingestion.elements import Paper, Problem
 from ingestion.files import find_files, sha256_of
 from ingestion.in_flight import FileInFlight, ReadResult, Run, parser_name
 from ingestion.limits import Limits
 from ingestion.pool import default_workers
 
-__all__ = ["ReadResult", "find_files", "forget_cached", "parser_name", "read_paper", "read_papers", "sha256_of"]
+__all__ = [
+    "ReadResult",
+    "find_files",
+    "forget_cached",
+    "parser_name",
+    "read_paper",
+    "read_papers",
+    "scans_can_be_read_now",
+    "sha256_of",
+]
 
 
 def read_paper(
@@ -113,3 +122,13 @@ def _drop_unfinished(crops: Path) -> None:
     """Remove what workers that were killed had not written to the end; no other reading may use the folder."""
     for file in crops.glob(".crop-*.tmp"):
         file.unlink(missing_ok=True)
+
+
+def scans_can_be_read_now(problems: Sequence[Problem]) -> bool:
+    """Whether a paper has pages that were not read for want of OCR, and OCR has been installed since."""
+    unread = [problem for problem in problems if problem.stage == "ocr"]
+    if not unread:
+        return False
+    from ingestion.ocr import INSTALL, available
+
+    return available().ready and any(INSTALL in problem.message for problem in unread)

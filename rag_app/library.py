@@ -22,7 +22,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from adapters.names import Role, load_model, parse_model_name
 from ingestion.elements import Paper
-from ingestion.reading import ReadResult, find_files, forget_cached, parser_name, read_papers, sha256_of
+from ingestion.reading import (
+    ReadResult,
+    find_files,
+    forget_cached,
+    parser_name,
+    read_papers,
+    scans_can_be_read_now,
+    sha256_of,
+)
 from rag_app.errors import InputError, RagAppError, SpaceMismatch
 from rag_app.originals import Originals
 from rag_app.reports import (
@@ -148,11 +156,17 @@ class Library:
         except InputError as exc:
             reports.append(DocumentReport(path.name, None, 0, {}, error=str(exc)))
             return
-        if self._store.has(sha256, parser=parser_name()) and self._originals.find(sha256) is not None:
+        if self._is_read(sha256):
             self._store.add_alias(sha256, path)
             reports.append(self._unchanged(sha256))
         else:
             fresh.setdefault(sha256, []).append(path)
+
+    def _is_read(self, sha256: str) -> bool:
+        """Whether this content is in the library, as today's parser and today's OCR would read it."""
+        if not self._store.has(sha256, parser=parser_name()) or self._originals.find(sha256) is None:
+            return False
+        return not scans_can_be_read_now(self._store.find_document(sha256).problems)
 
     def _unchanged(self, sha256: str) -> DocumentReport:
         info = self._store.find_document(sha256)

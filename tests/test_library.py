@@ -114,6 +114,29 @@ def test_a_bad_file_is_reported_and_the_rest_read(tmp_path: Path) -> None:
         assert message and name in message
 
 
+def test_a_scan_is_read_again_once_ocr_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pymupdf
+
+    from ingestion import ocr
+
+    if not ocr.available().ready:
+        pytest.skip(ocr.available().message)
+    with pymupdf.open(SAMPLE / ENGLISH) as source, pymupdf.open() as scan:
+        page = scan.new_page(width=595, height=842)
+        page.insert_image(page.rect, stream=source[0].get_pixmap(dpi=150).tobytes("png"))
+        scan.save(tmp_path / "scan.pdf")
+    with Library.open(tmp_path / "library") as library:
+        with monkeypatch.context() as without:
+            without.setenv("TESSDATA_PREFIX", str(tmp_path))
+            (unread,) = library.ingest(tmp_path / "scan.pdf").documents
+        assert [problem.stage for problem in unread.problems] == ["ocr"]
+        (read,) = library.ingest(tmp_path / "scan.pdf").documents
+        assert not read.skipped and not read.problems
+        assert "contrastive" in " ".join(hit.text.lower() for hit in library.search("contrastive").hits)
+        (again,) = library.ingest(tmp_path / "scan.pdf").documents
+        assert again.skipped
+
+
 def test_a_second_writer_is_refused_while_reading_works(sample_library: Path, copy_of: Callable[[Path], Path]) -> None:
     import subprocess
     import sys
