@@ -111,11 +111,14 @@ def rows_of(connection: sqlite3.Connection, node_ids: Sequence[str]) -> dict[str
 
 def labelled(connection: sqlite3.Connection, labels: Sequence[str], filter: Filter | None) -> list[int]:
     """Rows of the nodes that are one of `labels`, in reading order."""
+    if not labels:
+        return []
     where, values = condition(filter) if filter else ("1", [])
     return [
         row
         for (row,) in connection.execute(
-            f"SELECT row FROM nodes WHERE label IN (SELECT value FROM json_each(?)) AND {where} "
+            "SELECT row FROM nodes INDEXED BY nodes_by_label "  # SQLite would rather read all nodes of a kind
+            f"WHERE label IS NOT NULL AND label IN (SELECT value FROM json_each(?)) AND {where} "
             "ORDER BY document, position",
             [json.dumps(list(labels)), *values],
         )
