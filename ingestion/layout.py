@@ -18,7 +18,7 @@ from ingestion.glyphs import codes_by_place, has_unknown, read_runs
 from ingestion.merged_rows import Rule
 from ingestion.tables import Grid
 
-PARSER = f"pymupdf-layout {pymupdf.__version__}, rag-app blocks 1"
+PARSER = f"pymupdf-layout {pymupdf.__version__}, rag-app blocks 2"
 
 _TEXT_FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_PRESERVE_LIGATURES | pymupdf.TEXT_MEDIABOX_CLIP
 

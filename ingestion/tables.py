@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -120,7 +119,7 @@ def _row_bands(box: BBox, grid: Grid, runs: Sequence[Run], rules: Sequence[Rule]
     """(top, bottom) of each row: the grid's, cut where a rule parts the text of one."""
     ys = sorted({min(box[1], *(r.bbox[1] for r in runs)), *grid.ys, max(box[3], *(r.bbox[3] for r in runs))})
     for rule in rules:
-        i = next((i for i, (a, b) in enumerate(itertools.pairwise(ys)) if a + 2 < rule.y < b - 2), None)
+        i = next((i for i, (a, b) in enumerate(pairwise(ys)) if a + 2 < rule.y < b - 2), None)
         if i is None:
             continue
         inside = [r for r in runs if ys[i] <= (r.bbox[1] + r.bbox[3]) / 2 < ys[i + 1]]
@@ -129,7 +128,8 @@ def _row_bands(box: BBox, grid: Grid, runs: Sequence[Run], rules: Sequence[Rule]
         under = [r for r in beside if r.bbox[1] > rule.y - 0.35 * r.size]
         if over and under and len(over) + len(under) == len(beside):
             ys = sorted({*ys, rule.y})
-    return [(a, b) for a, b in itertools.pairwise(ys) if b > a] or [(box[1], box[3])]
+    bands = [(a, b) for a, b in pairwise(ys) if b > a] or [(box[1], box[3])]
+    return [part for band in bands for part in _lines_of_numbers(band, runs)]
 
 
 def _lines_of_numbers(band: tuple[float, float], runs: Sequence[Run]) -> list[tuple[float, float]]:
@@ -159,7 +159,7 @@ def _pieces(runs: Sequence[Run], edges: Sequence[float]) -> list[Run]:
     for run in runs:
         visible = sorted((g for g in run.glyphs if not g.c.isspace()), key=lambda g: g.x0)
         cuts: list[float] = []
-        for a, b in itertools.pairwise(visible):
+        for a, b in pairwise(visible):
             gap = b.x0 - a.x1
             if gap > 0.45 * max(a.size, b.size):
                 middle = [e for e in edges[1:-1] if a.x1 - 1 <= e <= b.x0 + 1]

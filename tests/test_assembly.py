@@ -40,7 +40,8 @@ def test_a_paragraph_runs_over_column_and_page_around_a_figure() -> None:
     result = paper(page(1, left, right, figure), page(2, over))
     text = result.elements[0]
     assert text.text == (
-        "We select papers by minimising the number of sources, and more text to the very end of the column and on the next page."
+        "We select papers by minimising the number of sources, "
+        "and more text to the very end of the column and on the next page."
     )
     assert [place.page for place in text.places] == [1, 1, 2]
     assert [text.text[place.start :].split()[0] for place in text.places] == ["We", "sources,", "on"]
