@@ -4,7 +4,7 @@
     python benchmarks/ingestion_speed.py FOLDER --runs 3        # other papers; files with scanned pages are left out
     python benchmarks/ingestion_speed.py --memory --pages 500   # peak memory against the number of pages
 
-"loop" is `for path in paths: pymupdf4llm.to_markdown(path, use_ocr=False)` in one process with its default threads.
+"loop" is `for path in paths: pymupdf4llm.to_markdown(path)` in one process with its default threads.
 "ours" is `Library.open(new folder).ingest(paths)`: parsing, tables, figure crops, embedding and commit. Each runs in
 a fresh process, in turn; seconds are those of the whole process, start included. CPU seconds include child processes.
 Peaks of resident memory are sampled every 0.1 s. With other work on the machine compare CPU seconds, not pages/s.
@@ -37,7 +37,7 @@ SAMPLE = Path(__file__).parent.parent / "data" / "papers"
 LOOP = """
 import sys, pymupdf4llm
 for path in sys.argv[2:]:
-    pymupdf4llm.to_markdown(path, use_ocr=False)
+    pymupdf4llm.to_markdown(path)
 """
 OURS = """
 import sys
@@ -108,7 +108,7 @@ def mib(process: psutil.Process) -> float:
 
 
 def readable(paths: list[Path]) -> tuple[list[Path], int]:
-    """The PDFs without a scanned page, and their pages in all: the loop does no OCR, so neither must ours."""
+    """The PDFs without a scanned page, and their pages in all: OCR would drown what is compared."""
     kept, pages = [], 0
     for path in paths:
         if path.suffix.lower() != ".pdf":

@@ -15,7 +15,17 @@ from llama_index.core.bridge.pydantic import Field
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import BaseNode, MetadataMode, TransformComponent
 
-from ingestion.chunking import KIND, LANGUAGE, PaperNodeParser, paper_document
+from ingestion.chunking import (
+    CAPTION,
+    CELLS,
+    CONTEXT,
+    HEADER_ROWS,
+    KIND,
+    LANGUAGE,
+    SECTION,
+    PaperNodeParser,
+    paper_document,
+)
 from ingestion.elements import Paper
 
 
@@ -30,7 +40,7 @@ class NodeEmbedder(TransformComponent):
 
     def __call__(self, nodes: Sequence[BaseNode], **kwargs: Any) -> Sequence[BaseNode]:  # Any: LlamaIndex's signature
         wanted = [node for node in nodes if self.takes(node)]
-        texts = [node.get_content(metadata_mode=MetadataMode.EMBED) for node in wanted]
+        texts = [embedded_text(node) for node in wanted]
         for node, vector in zip(wanted, self.embedding.get_text_embedding_batch(texts), strict=True):
             node.embedding = vector
         return nodes
@@ -39,6 +49,17 @@ class NodeEmbedder(TransformComponent):
         if node.metadata[KIND] == "reference":
             return False
         return self.languages is None or node.metadata[LANGUAGE] in self.languages
+
+
+def embedded_text(node: BaseNode) -> str:
+    """What is embedded of a node: its text under its section; of a table what it is about, not its numbers."""
+    cells = node.metadata.get(CELLS)
+    if not cells:
+        return node.get_content(metadata_mode=MetadataMode.EMBED)
+    header = [" ".join(dict.fromkeys(row)) for row in cells[: node.metadata[HEADER_ROWS]]]
+    first_column = " ".join(dict.fromkeys(row[0] for row in cells[node.metadata[HEADER_ROWS] :]))
+    parts = (node.metadata[SECTION], node.metadata[CAPTION], node.metadata[CONTEXT], *header, first_column)
+    return "\n".join(part for part in parts if part)
 
 
 def build_pipeline(

@@ -15,7 +15,8 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -123,31 +124,49 @@ class Library:
         """
         started = time.perf_counter()
         given = [paths] if isinstance(paths, str | Path) else list(paths)
+        reports: list[DocumentReport] = []
+        fresh: dict[str, list[Path]] = {}
         with self._store.write_lock():
-            embedding = self._embedding()
-            embedding.get_query_embedding("ready?")  # missing weights are told before any parsing, not after
-            reports: list[DocumentReport] = []
-            fresh: dict[str, list[Path]] = {}
             for path in find_files(given):
                 self._look_at(path, fresh, reports)
+            if fresh:
+                reports += self._read(list(fresh.values()), workers, password, _summed(on_progress))
+        return IngestReport(tuple(reports), time.perf_counter() - started)
+
+    def _read(
+        self,
+        files: Sequence[Sequence[Path]],
+        workers: int | None,
+        password: str | None,
+        heard: Callable[[Path, int, int], None],
+    ) -> Iterator[DocumentReport]:
+        """Read, embed and commit files; those of one inner sequence have the same content."""
+        twins = {same[0]: same[1:] for same in files}
+        with ThreadPoolExecutor(1) as loading:  # the model loads while the first pages are parsed
+            loaded = loading.submit(self._loaded_embedding)
+
+            def on_pages(path: Path, done: int, total: int) -> None:
+                if loaded.done():
+                    loaded.result()  # what it lacks is told as soon as it is known
+                heard(path, done, total)
+
             reading = read_papers(
-                [same[0] for same in fresh.values()],
+                list(twins),
                 crops=self.path / CROPS,
                 cache=self.path / CACHE,
                 workers=workers or self.settings.ingestion.workers or None,
                 password=password,
-                on_pages=_summed(on_progress),
+                on_pages=on_pages,
             )
-            twins = {same[0]: same[1:] for same in fresh.values()}
             with closing(reading):
                 for result in reading:
-                    reports.append(self._take(result, embedding))
+                    yield self._take(result, loaded.result())
                     if result.paper is not None:
                         for twin in twins[result.path]:
                             self._store.add_alias(result.paper.sha256, twin)
-                            reports.append(self._unchanged(result.paper.sha256))
-            self._text_space(embedding).save()
-        return IngestReport(tuple(reports), time.perf_counter() - started)
+                            yield self._unchanged(result.paper.sha256)
+            self._store.fold_words()
+            self._text_space(loaded.result()).save()
 
     def _look_at(self, path: Path, fresh: dict[str, list[Path]], reports: list[DocumentReport]) -> None:
         """Sort a file into those to read, by content, or report it as unchanged or unreadable."""
@@ -337,6 +356,11 @@ class Library:
     def _model(self, role: Role, name: str) -> Any:  # Any: each role has its own class
         return load_model(role, parse_model_name(name))
 
+    def _loaded_embedding(self) -> BaseEmbedding:
+        embedding = self._embedding()
+        embedding.get_query_embedding("ready?")
+        return embedding
+
     def _embedding(self) -> BaseEmbedding:
         return self._model("text_embedding", self.settings.models.text_embedding)
 
@@ -370,14 +394,13 @@ def _languages(embedding: BaseEmbedding) -> frozenset[str] | None:
     return getattr(embedding, "languages", None)
 
 
-def _summed(on_progress: Callable[[int, int], None] | None) -> Callable[[Path, int, int], None] | None:
+def _summed(on_progress: Callable[[int, int], None] | None) -> Callable[[Path, int, int], None]:
     """Progress over all files from the progress of each."""
-    if on_progress is None:
-        return None
     pages: dict[Path, tuple[int, int]] = {}
 
     def heard(path: Path, done: int, total: int) -> None:
         pages[path] = (done, total)
-        on_progress(sum(d for d, _ in pages.values()), sum(t for _, t in pages.values()))
+        if on_progress is not None:
+            on_progress(sum(d for d, _ in pages.values()), sum(t for _, t in pages.values()))
 
     return heard

@@ -75,11 +75,11 @@ def test_what_stands_around_counts_half() -> None:
 
 def test_each_part_of_the_score_can_win() -> None:
     question = Question("q", "en", ("a", "b"), {"a": 1.0, "b": 1.0}, ("Table 2",), ("table",))
-    plain = Candidate("zz", "", "", "text", None, "d")
+    plain = Candidate(["zz"], frozenset(), frozenset(), "text", None, "d")
     better = {
         "lexical": dataclasses.replace(plain, bm25=1.0),
         "dense": dataclasses.replace(plain, cosine=0.5),
-        "coverage": dataclasses.replace(plain, text="a zz b"),
+        "coverage": dataclasses.replace(plain, own=["a", "zz", "b"]),
         "label": dataclasses.replace(plain, label="Table 2"),
         "kind": dataclasses.replace(plain, kind="table"),
         "mention": dataclasses.replace(plain, mentioned_by_best=True),

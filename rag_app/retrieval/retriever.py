@@ -6,6 +6,7 @@ import dataclasses
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -200,26 +201,32 @@ def _evidence_only(asked: Filter) -> Filter:
     return dataclasses.replace(asked, exclude_kinds=(*asked.exclude_kinds, "reference"))
 
 
+@lru_cache(maxsize=4096)
+def _name_terms(document: str) -> tuple[str, ...]:
+    """The search terms of a document's name."""
+    return tuple(terms(Path(document).stem.replace("_", " ")))
+
+
 def _candidate(node: StoredNode, pool: _Pool) -> Candidate:
-    m = node.metadata
+    t = node.terms
     return Candidate(
-        text=node.text,
-        around=" ".join((m[keys.SECTION], m[keys.CAPTION] or "", m[keys.CONTEXT])),
-        title=f"{m[keys.TITLE]} {Path(node.document).stem.replace('_', ' ')}",
+        own=t.body,
+        around=frozenset([*t.section, *t.caption, *t.context]),
+        title=frozenset([*t.title, *_name_terms(node.document)]),
         kind=node.kind,
         label=node.label,
         document_id=node.document_id,
         bm25=pool.bm25.get(node.row, 0.0),
         cosine=pool.cosine.get(node.row, 0.0),
         mentioned_by_best="mention" in pool.found_by[node.row],
-        ocr=m[keys.OCR],
+        ocr=node.metadata[keys.OCR],
     )
 
 
 def _diversified(scored: Sequence[Hit], k: int) -> tuple[list[Hit], list[Hit]]:
     """The k hits kept, and those a higher place was denied because they repeat one that was chosen."""
     near = list(scored[: 3 * k])
-    bags = [frozenset(terms(hit.stored.text)) for hit in near]
+    bags = [frozenset(hit.stored.terms.body) for hit in near]
     pages = [(hit.stored.document_id, hit.stored.page) for hit in near]
     chosen = diversified([hit.score for hit in near], bags, pages, k=k)
     kept = set(chosen)

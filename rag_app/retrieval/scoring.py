@@ -7,12 +7,12 @@ that document answers (words that are rare inside it tell: a paper's own topic w
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from itertools import pairwise
 
 from rag_app.evidence import Question
-from rag_app.searchable import STOP_TERMS, terms
+from rag_app.searchable import STOP_TERMS
 
 WINDOW = 40  # terms; about two sentences
 AROUND = 0.5  # of a term that stands in the caption, section or context of a node and not in its text
@@ -40,11 +40,15 @@ class Weights:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """What is known of a node before scoring. bm25 and cosine are raw; 0 where that half did not find it."""
+    """What is known of a node before scoring. bm25 and cosine are raw; 0 where that half did not find it.
 
-    text: str
-    around: str
-    title: str
+    own: search terms of its text, in order. around: those of its section, caption and context. title: those of its
+    document's title and name.
+    """
+
+    own: Sequence[str]
+    around: frozenset[str]
+    title: frozenset[str]
     kind: str
     label: str | None
     document_id: str
@@ -76,15 +80,15 @@ def score(
     scale = weights.lexical + dense + weights.coverage + weights.window + weights.pairs + weights.document
     documents = document_fit(question, candidates)
     wanted_pairs = set(pairwise(question.terms))
-    bags = [terms(candidate.text) for candidate in candidates]
     result = []
-    for candidate, own in zip(candidates, bags, strict=True):
+    for candidate in candidates:
+        own = candidate.own
         local = inside.get(candidate.document_id, question.weights)
         fit = documents[candidate.document_id]
         parts = {
             "lexical": weights.lexical * candidate.bm25 / best_bm25 / scale,
             "dense": dense * max(0.0, candidate.cosine) / best_cosine / scale,
-            "coverage": weights.coverage * coverage(local, set(own), set(terms(candidate.around))) / scale,
+            "coverage": weights.coverage * coverage(local, set(own), candidate.around) / scale,
             "window": weights.window * window_coverage(local, own) / scale,
             "pairs": weights.pairs * _pairs(wanted_pairs, own) / scale,
             "document": weights.document * fit / scale,
@@ -97,12 +101,12 @@ def score(
     return [(sum(parts.values()), {n: round(part, 4) for n, part in parts.items() if part}) for parts in result]
 
 
-def coverage(weights: Mapping[str, float], own: set[str], around: set[str]) -> float:
+def coverage(weights: Mapping[str, float], own: Set[str], around: Set[str]) -> float:
     """Share of the term weight in a node, 0 to 1; what only stands around it counts AROUND."""
     return covered(weights, own) + AROUND * (covered(weights, own | around) - covered(weights, own))
 
 
-def covered(weights: Mapping[str, float], present: set[str]) -> float:
+def covered(weights: Mapping[str, float], present: Set[str]) -> float:
     """Share of the term weight that is present, 0 to 1."""
     total = sum(weights.values())
     return sum(w for term, w in weights.items() if term in present) / total if total else 0.0
@@ -134,13 +138,13 @@ def window_coverage(weights: Mapping[str, float], own: Sequence[str], *, width: 
 def document_fit(question: Question, candidates: Sequence[Candidate]) -> dict[str, float]:
     """By document, 0 to 1: mean of its three best BM25 over the best document's, and question words in its title."""
     by_document: dict[str, list[float]] = {}
-    titles: dict[str, str] = {}
+    titles: dict[str, frozenset[str]] = {}
     for candidate in candidates:
         by_document.setdefault(candidate.document_id, []).append(candidate.bm25)
         titles[candidate.document_id] = candidate.title
     strength = {id_: sum(sorted(found, reverse=True)[:3]) / 3 for id_, found in by_document.items()}
     best = max(strength.values(), default=0.0) or 1.0
-    named = {id_: covered(question.weights, set(terms(title))) for id_, title in titles.items()}
+    named = {id_: covered(question.weights, title) for id_, title in titles.items()}
     most_named = max(named.values(), default=0.0) or 1.0
     return {id_: 0.6 * value / best + 0.4 * named[id_] / most_named for id_, value in strength.items()}
 
