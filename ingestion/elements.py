@@ -10,9 +10,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Kind = Literal[
-    "title", "heading", "text", "list_item", "table", "formula", "figure", "footnote", "reference", "code"
-]
+Kind = Literal["title", "heading", "text", "list_item", "table", "formula", "figure", "footnote", "reference", "code"]
 KINDS: tuple[Kind, ...] = Kind.__args__  # pyright: ignore[reportAttributeAccessIssue]  # typing.Literal keeps its values there
 
 BBox = tuple[float, float, float, float]  # x0, y0, x1, y1 in points
