@@ -18,8 +18,6 @@ from ingestion.glyphs import codes_by_place, has_unknown, read_runs
 from ingestion.merged_rows import Rule
 from ingestion.tables import Grid
 
-PARSER = f"pymupdf-layout {pymupdf.__version__}, rag-app blocks 2"
-
 _TEXT_FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_PRESERVE_LIGATURES | pymupdf.TEXT_MEDIABOX_CLIP
 
 
@@ -90,4 +88,4 @@ def _painted(page: pymupdf.Page, page_box: BBox) -> Painted:
     return Painted(tuple(rules), tuple(images), tuple(ink))
 
 
-__all__ = ["PARSER", "Block", "PageBlocks", "parse_page"]
+__all__ = ["Block", "PageBlocks", "parse_page"]

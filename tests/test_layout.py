@@ -12,7 +12,7 @@ import pytest
 from ingestion.assembly import assemble
 from ingestion.blocks import PageBlocks
 from ingestion.elements import Paper
-from ingestion.layout import PARSER, parse_page
+from ingestion.layout import parse_page
 
 SAMPLES = Path(__file__).parent.parent / "data" / "papers"
 
@@ -20,7 +20,7 @@ SAMPLES = Path(__file__).parent.parent / "data" / "papers"
 def read(path: Path, crops: Path) -> tuple[Paper, list[PageBlocks]]:
     with pymupdf.open(path) as document:
         pages = [parse_page(page, crops=crops) for page in document]
-    return assemble(pages, sha256="", name=path.name, problems=(), parser=PARSER, pdf_metadata={}), pages
+    return assemble(pages, sha256="", name=path.name, problems=(), parser="test", pdf_metadata={}), pages
 
 
 @pytest.fixture

@@ -14,11 +14,10 @@ import pymupdf
 import pytest
 
 from ingestion.elements import Paper
-from ingestion.layout import PARSER
 from ingestion.limits import Limits
 from ingestion.parsing import parse_pages
 from ingestion.pool import WorkerPool
-from ingestion.reading import ReadResult, forget_cached, parser_name, read_paper, read_papers
+from ingestion.reading import ReadResult, forget_cached, read_paper, read_papers
 from ingestion.records import PageJob
 from rag_app.errors import EmptyFile, InputError, NotAPaper, ParsingError
 from tests import pool_tasks
@@ -290,10 +289,6 @@ def test_workers_load_only_what_they_need(tmp_path: Path):
         assert outcome.error is None
         loaded = pool.submit(pool_tasks.modules).result().items[0]
     assert not {"llama_index", "torch", "transformers", "faiss"} & {name.split(".")[0] for name in loaded}
-
-
-def test_the_parser_is_named_with_its_revision():
-    assert parser_name() == PARSER
 
 
 def test_importing_the_reader_is_cheap():
