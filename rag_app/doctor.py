@@ -154,22 +154,25 @@ def check_disk(library: Path) -> Check:
 def check_library(library: Path) -> Check:
     """Whether the library opens and its parts agree."""
     from rag_app.store import Store
+    from rag_app.vectors.space import Space
 
     try:
         with Store.open(library, create=False, read_only=True) as store:
             found = store.integrity()
             papers = len(store.documents())
+            indexes = [problem for info in store.spaces() if (problem := Space(store, info.name).check())]
     except LibraryNotFound:
         return Check("library", "note", f"none at {library} yet", "rag-app ingest PAPERS")
     except RagAppError as exc:
         return Check("library", "broken", str(exc), f"rag-app repair --library {library}")
-    if found.sound:
+    if found.sound and not indexes:
         return Check("library", "ok", f"{papers} papers in {library}, whole")
     counts = {
         "damaged": found.damage,
         "crops missing": found.missing_crops,
         "originals missing": found.missing_files,
         "files that nothing needs": found.orphans,
+        "indexes to be built again": indexes,
     }
     message = "; ".join(f"{what}: {len(names)} ({names[0]})" for what, names in counts.items() if names)
     state: State = "broken" if found.damage or found.missing_crops or found.missing_files else "note"

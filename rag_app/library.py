@@ -182,8 +182,10 @@ class Library:
             fresh.setdefault(sha256, []).append(path)
 
     def _is_read(self, sha256: str) -> bool:
-        """Whether this content is in the library, as today's parser and today's OCR would read it."""
+        """Whether this content is in the library, whole, as today's parser and today's OCR would read it."""
         if not self._store.has(sha256, parser=parser_name()) or self._originals.find(sha256) is None:
+            return False
+        if not all((self.path / CROPS / name).is_file() for name in self._store.crops(sha256)):
             return False
         return not scans_can_be_read_now(self._store.find_document(sha256).problems)
 

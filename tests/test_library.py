@@ -175,6 +175,22 @@ def test_repair_makes_anew_what_is_derived(sample_library: Path, copy_of: Callab
         assert library.repair().found == ()
 
 
+def test_lost_crops_and_originals_come_back_with_the_next_ingest(
+    sample_library: Path, copy_of: Callable[[Path], Path]
+) -> None:
+    folder = copy_of(sample_library)
+    crops = sorted(path.name for path in (folder / "crops").iterdir())
+    (folder / "crops" / crops[0]).unlink()
+    with Library.open(folder) as library:
+        assert any(crops[0] in found for found in library.repair().found)
+        reports = library.ingest(SAMPLE).documents
+        assert sorted(report.skipped for report in reports) == [False, True]
+        assert sorted(path.name for path in (folder / "crops").iterdir()) == crops
+        next((folder / "files").iterdir()).unlink()
+        assert sorted(report.skipped for report in library.ingest(SAMPLE).documents) == [False, True]
+        assert library.repair().found == ()
+
+
 def test_another_embedding_than_the_librarys_is_told(sample_library: Path) -> None:
     from rag_app.errors import UnknownName
 

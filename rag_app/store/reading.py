@@ -151,3 +151,13 @@ def neighbours(connection: sqlite3.Connection, row: int, *, before: int, after: 
 def size(connection: sqlite3.Connection) -> int:
     """How many nodes there are."""
     return connection.execute("SELECT count(*) FROM nodes").fetchone()[0]
+
+
+def crops(connection: sqlite3.Connection, document_id: str) -> list[str]:
+    """Crop files that the nodes of a document name."""
+    found = connection.execute(
+        "SELECT DISTINCT nodes.image FROM nodes JOIN documents ON documents.id = nodes.document "
+        "WHERE documents.document_id = ? AND nodes.image IS NOT NULL",
+        (document_id,),
+    )
+    return [name for (name,) in found]

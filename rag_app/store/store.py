@@ -165,6 +165,11 @@ class Store:
             raise UnknownDocument(f"The document {document_id} came as bare nodes and has no parsed paper.")
         return found
 
+    def crops(self, document_id: str) -> list[str]:
+        """File names, in the crops folder, of the pictures that a document's nodes have; by id."""
+        with self.snapshot() as connection:
+            return reading.crops(connection, document_id)
+
     # --- nodes ----------------------------------------------------------------------------------------------------
 
     def nodes(self, rows: Sequence[int]) -> list[StoredNode]:
