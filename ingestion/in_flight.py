@@ -23,7 +23,7 @@ from rag_app.errors import DiskFull, ParsingError, ParsingTimeout, RagAppError
 if TYPE_CHECKING:
     from ingestion.records import FileFacts, PageJob, PageRecord
 
-_REVISION = 2  # raise it when the same PDF gives another Paper
+_REVISION = 3  # raise it when the same PDF gives another Paper
 _MOST_PAGES_A_BATCH = 8
 
 

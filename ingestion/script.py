@@ -108,9 +108,18 @@ def _turn(
             if core(chars[j]):
                 end = j
             j += 1
-        out.extend(turn(list(chars[i : end + 1])))
+        stretch = list(chars[i : end + 1])
+        if out and _closes(out[-1], stretch):
+            stretch.insert(0, out.pop())
+        out.extend(turn(stretch))
         i = end + 1
     return out
+
+
+def _closes(bracket: str, stretch: Sequence[str]) -> bool:
+    """Whether a bracket just before a stretch is the partner of a single one inside it, as in "CLIP [1]"."""
+    family = next((pair for pair in ("()", "[]", "{}") if bracket in pair), None)
+    return family is not None and sum(c in family for c in stretch) == 1
 
 
 def _turn_ltr(stretch: list[str]) -> list[str]:

@@ -75,6 +75,13 @@ def test_every_quote_is_verbatim_in_its_passage() -> None:
             assert find_quote(statement.quote, texts[statement.node_id]) is not None
 
 
+def test_a_list_is_quoted_with_the_sentence_that_opens_it() -> None:
+    made = [u.quote for u in units(passage("l", "Rules are four:\n\n• One thing.\n\n• Another.\n\nThen it ends."))]
+    assert made == ["Rules are four:\n\n• One thing.\n\n• Another.", "Then it ends."]
+    (colon, after) = [u.quote for u in units(passage("l", "This is so:\n\nIt simply is."))]
+    assert (colon, after) == ("This is so:", "It simply is.")
+
+
 def test_units_of_a_table_are_its_caption_and_its_rows() -> None:
     made = list(units(TABLE))
     assert [unit.row for unit in made] == [None, 1, 2, 3]

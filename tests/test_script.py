@@ -72,6 +72,11 @@ def test_brackets_kept_as_drawn_are_turned() -> None:
     assert mend_brackets("(آ) مورد ۱") == "(آ) مورد ۱"
 
 
+def test_a_citation_after_a_latin_word_stays_with_it() -> None:
+    assert logical_order(list("مدل ]۱[ PILC"), rtl=True) == "مدل CLIP [۱]"
+    assert logical_order(list("مدل [۱] خوب"), rtl=True) == "مدل [۱] خوب"
+
+
 def test_direction() -> None:
     assert letter_direction("مدل CLIP") < 0
     assert letter_direction("see شکل here") > 0

@@ -38,13 +38,13 @@ class Features:
 class Coefficients:
     """Weight of each feature, in their order, and the constant."""
 
-    best: float = 8.52
-    passage: float = 5.89
-    cosine: float = 5.67
-    unembedded: float = 2.1
-    no_number: float = -0.99
-    no_label: float = -3.72
-    constant: float = -7.27
+    best: float = 7.56
+    passage: float = 6.3
+    cosine: float = 5.91
+    unembedded: float = 2.22
+    no_number: float = -1.01
+    no_label: float = -5.1
+    constant: float = -7.15
 
 
 def confidence(question: Question, ranked: Sequence[ScoredUnit], *, coefficients: Coefficients | None = None) -> float:

@@ -24,6 +24,8 @@ from rag_app.sentences import sentences
 
 _EMBEDDED_UNITS = 48  # by term score; embedding a sentence costs about 5 ms
 _MOST_STATEMENTS = 3
+_NEAR_CHARACTERS = 4  # between a sentence and the next
+_OPENING_CHARACTERS = 25  # of a formula's context, which begins with the sentence before it
 _NUMBER_ASKED = re.compile(
     r"\bhow (many|much|large|big|long|fast|high|often|deep)\b|\b(what|which) (\w+ ){0,3}(number|percentage|percent|"
     r"value|score|accuracy|rate|size|dimension|temperature|year|fraction|recall|precision|cost|length|width|count|amount)\b"
@@ -143,13 +145,15 @@ def _chosen(ranked: Sequence[ScoredUnit]) -> list[ScoredUnit]:
 
 
 def _introduces(unit: Unit, other: Unit) -> bool:
-    """Whether `unit` is a sentence of the text right around the formula `other`."""
-    return (
-        unit.passage.kind == "text"
-        and other.passage.kind == "formula"
-        and unit.passage.document_id == other.passage.document_id
-        and (unit.quote in other.passage.context or other.passage.context.startswith(unit.quote[-40:]))
-    )
+    """Whether `unit` is a sentence of the text right before the formula `other`, or the one before that."""
+    one, formula = unit.passage, other.passage
+    if one.kind != "text" or formula.kind != "formula" or one.document_id != formula.document_id:
+        return False
+    if unit.quote in formula.context:
+        return True
+    begins = one.text.find(formula.context[:_OPENING_CHARACTERS]) if formula.context else -1
+    ends = one.text.find(unit.quote) + len(unit.quote)
+    return begins >= 0 and 0 <= begins - ends <= _NEAR_CHARACTERS
 
 
 def _overlap(one: Unit, other: Unit) -> float:

@@ -11,6 +11,8 @@ from rag_app.searchable import terms
 from rag_app.sentences import sentences
 
 _DIGIT = re.compile(r"\d")
+_ITEM = re.compile(r"[•◦▪–*-]\s|\(?[\da-zA-Zا-ی]{1,3}[.)]\s")
+_LONGEST_LIST = 700  # characters quoted at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +65,24 @@ def units(passage: Passage) -> Iterator[Unit]:
                 yield Unit(passage, passage.caption, frozenset(terms(passage.caption)), about | inner)
         case _:
             before: frozenset[str] = frozenset()
-            for sentence in sentences(passage.text):
-                own = frozenset(terms(sentence.text))
-                yield Unit(passage, sentence.text, own, about | before)
+            for quote in _with_lists(passage.text):
+                own = frozenset(terms(quote))
+                yield Unit(passage, quote, own, about | before)
                 before = own
+
+
+def _with_lists(text: str) -> Iterator[str]:
+    """The sentences of `text`; one that ends with a colon together with the list it opens."""
+    found = sentences(text)
+    i = 0
+    while i < len(found):
+        first = last = found[i]
+        i += 1
+        if first.text.endswith(":"):
+            while i < len(found) and _ITEM.match(found[i].text) and found[i].end - first.start <= _LONGEST_LIST:
+                last = found[i]
+                i += 1
+        yield text[first.start : last.end]
 
 
 def _rows(passage: Passage, about: frozenset[str]) -> Iterator[Unit]:

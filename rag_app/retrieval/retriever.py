@@ -30,6 +30,7 @@ SCORED = 40  # so many of them are scored in full
 _DOCUMENTS_WEIGHED = 8  # term weights are looked up inside so many documents
 _MENTIONING = 8  # so many of the best candidates may lead to the elements they mention
 _WITH_NEIGHBOURS = 3  # so many of the best hits bring the passages before and after them
+_FORMULAS_AFTER = 4  # a text passage is followed by the formulas that stand in it
 _NEIGHBOUR_SHARE = 0.6  # of the hit's score
 
 
@@ -89,19 +90,18 @@ class HybridRetriever(BaseRetriever):
         return Found(question, tuple(hits), tuple(dropped), clock.seconds, size)
 
     def with_neighbours(self, found: Found) -> list[Passage]:
-        """The hits as passages, then the text passages just before and after the best of them."""
+        """The hits as passages, then what stands just before and after the best, and the formulas that stand in them."""
         passages = [hit.passage() for hit in found.hits]
         known = {hit.stored.row for hit in found.hits}
-        around: dict[int, float] = {}
+        kinds = set(self._asked.kinds or keys.NODE_KINDS) - {"reference"}
         with self._store.snapshot():
             for hit in found.hits[:_WITH_NEIGHBOURS]:
-                for row in self._store.neighbours(hit.stored.row):
-                    if row not in known:
-                        around[row] = max(around.get(row, 0.0), _NEIGHBOUR_SHARE * hit.score)
-            allowed_kinds = self._asked.kinds
-            for stored in self._store.nodes(list(around)):
-                if stored.kind in (allowed_kinds or keys.NODE_KINDS) and stored.kind != "reference":
-                    passages.append(Hit(stored, around[stored.row], ("neighbour",)).passage())
+                beside = self._store.neighbours(hit.stored.row, before=1, after=_FORMULAS_AFTER)
+                for stored in self._store.nodes([row for row in beside if row not in known]):
+                    next_to = abs(stored.row - hit.stored.row) == 1
+                    if stored.kind in kinds and (next_to or stored.kind == "formula"):
+                        known.add(stored.row)
+                        passages.append(Hit(stored, _NEIGHBOUR_SHARE * hit.score, ("neighbour",)).passage())
         return passages
 
     def _vector(self, question: Question) -> np.ndarray | None:
