@@ -90,7 +90,7 @@ class HybridRetriever(BaseRetriever):
         return Found(question, tuple(hits), tuple(dropped), clock.seconds, size)
 
     def with_neighbours(self, found: Found) -> list[Passage]:
-        """The hits as passages, then what stands just before and after the best, and the formulas that stand in them."""
+        """The hits as passages, then what stands just before and after the best, and the formulas inside them."""
         passages = [hit.passage() for hit in found.hits]
         known = {hit.stored.row for hit in found.hits}
         kinds = set(self._asked.kinds or keys.NODE_KINDS) - {"reference"}
