@@ -122,13 +122,18 @@ def _letters_share(wanted: str, there: str) -> float:
 
 
 def squeeze(text: str) -> str:
-    """Letters and digits alone, one case and one form: NFKC, Persian ye and kaf, ASCII digits, no marks."""
+    """Letters and digits alone, one case and one form: NFKC, Persian ye and kaf, ASCII digits, no marks.
+
+    Lam-alef and alef-lam are one: text layers made of ligatures often hold the two letters the wrong way round
+    («انقالب» for «انقلاب»), which a parser mends and the file does not.
+    """
     apart = unicodedata.normalize("NFD", unicodedata.normalize("NFKC", text)).translate(_LETTERS).casefold()
-    return "".join(
+    letters = "".join(
         str(unicodedata.decimal(c)) if c.isdecimal() else c
         for c in apart
         if c.isalnum() and not unicodedata.combining(c)
     )
+    return letters.replace("لا", "ال")
 
 
 _LETTERS = str.maketrans("يىكةە", "ییکهه")

@@ -144,3 +144,10 @@ def test_run_scores_refusals_and_failures_beside_the_right_ones(pdf: Path) -> No
     assert report.citations() == {"verbatim": 2, "by words": 0, "unchecked": 0, "invented": 0}
     assert report.to_dict()["failed"] == 1
     assert "1 of 5 questions failed" in report.table()
+
+
+def test_a_text_layer_with_lam_alef_turned_is_the_same_word() -> None:
+    from eval.citations import squeeze
+
+    assert squeeze("شورای انقالب") == squeeze("شورای انقلاب")
+    assert squeeze("انقلاب") != squeeze("انقلب")
