@@ -398,3 +398,9 @@ def test_a_read_only_folder_is_read(read_only_folder: Path):
         for change in (lambda: put(store, "b"), lambda: store.save_answer("q", {}), store.repair):
             with pytest.raises(LibraryReadOnly, match="cannot be written; reading works"):
                 change()
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(LibraryNotFound, match="cannot be made"):
+        Store.open(tmp_path / "file" / "library")

@@ -31,8 +31,7 @@ class Database:
         if not self.path.exists():
             if not create or read_only:
                 raise LibraryNotFound(f"There is no library in {folder}. Make one: rag-app ingest PAPER.pdf")
-            with os_errors(folder):
-                folder.mkdir(parents=True, exist_ok=True)
+            _make(folder)
         self.read_only = read_only or not os.access(folder, os.W_OK)
         with sqlite_errors(folder):
             connection = self._connect()
