@@ -112,3 +112,13 @@ class Database:
         self._local.connection = connection
         self._local.writing = False
         return connection
+
+
+def _make(folder: Path) -> None:
+    try:
+        with os_errors(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as exc:
+        raise LibraryNotFound(
+            f"The library folder {folder} cannot be made ({exc.strerror}): name another one with --library DIR."
+        ) from exc
