@@ -15,27 +15,15 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from adapters.names import Role, load_model, parse_model_name
 from ingestion.elements import Paper
-from ingestion.reading import (
-    ReadResult,
-    find_files,
-    forget_cached,
-    parser_name,
-    read_papers,
-    scans_can_be_read_now,
-    sha256_of,
-)
-from rag_app.errors import InputError, RagAppError, SpaceMismatch
-from rag_app.originals import Originals
+from rag_app.errors import DiskFull, RagAppError, SpaceMismatch
+from rag_app.intake import Intake, languages_of
 from rag_app.reports import (
-    DocumentReport,
     IngestReport,
     LibraryStatus,
     RepairReport,
@@ -55,7 +43,6 @@ if TYPE_CHECKING:
     from rag_app.vectors.space import Space
 
 DEFAULT_FOLDER = "rag_library"
-CROPS, FILES, CACHE = "crops", "files", "cache"
 
 
 class Library:
@@ -65,7 +52,6 @@ class Library:
         self.path = path
         self.settings = settings
         self._store = store
-        self._originals = Originals(path / FILES)
         self._spaces: dict[str, Space] = {}
 
     @classmethod
@@ -124,100 +110,12 @@ class Library:
         """
         started = time.perf_counter()
         given = [paths] if isinstance(paths, str | Path) else list(paths)
-        reports: list[DocumentReport] = []
-        fresh: dict[str, list[Path]] = {}
+        intake = Intake(self.path, self._store, self._loaded_embedding, self._text_space)
         with self._store.write_lock():
-            for path in find_files(given):
-                self._look_at(path, fresh, reports)
-            if fresh:
-                reports += self._read(list(fresh.values()), workers, password, _summed(on_progress))
-        return IngestReport(tuple(reports), time.perf_counter() - started)
-
-    def _read(
-        self,
-        files: Sequence[Sequence[Path]],
-        workers: int | None,
-        password: str | None,
-        heard: Callable[[Path, int, int], None],
-    ) -> Iterator[DocumentReport]:
-        """Read, embed and commit files; those of one inner sequence have the same content."""
-        twins = {same[0]: same[1:] for same in files}
-        with ThreadPoolExecutor(1) as loading:  # the model loads while the first pages are parsed
-            loaded = loading.submit(self._loaded_embedding)
-
-            def on_pages(path: Path, done: int, total: int) -> None:
-                if loaded.done():
-                    loaded.result()  # what it lacks is told as soon as it is known
-                heard(path, done, total)
-
-            reading = read_papers(
-                list(twins),
-                crops=self.path / CROPS,
-                cache=self.path / CACHE,
-                workers=workers or self.settings.ingestion.workers or None,
-                password=password,
-                on_pages=on_pages,
+            reports = intake.take(
+                given, workers=workers or self.settings.ingestion.workers, password=password, on_progress=on_progress
             )
-            with closing(reading):
-                for result in reading:
-                    yield self._take(result, loaded.result())
-                    if result.paper is not None:
-                        for twin in twins[result.path]:
-                            self._store.add_alias(result.paper.sha256, twin)
-                            yield self._unchanged(result.paper.sha256)
-            self._store.fold_words()
-            self._text_space(loaded.result()).save()
-
-    def _look_at(self, path: Path, fresh: dict[str, list[Path]], reports: list[DocumentReport]) -> None:
-        """Sort a file into those to read, by content, or report it as unchanged or unreadable."""
-        try:
-            sha256 = sha256_of(path)
-        except InputError as exc:
-            reports.append(DocumentReport(path.name, None, 0, {}, error=str(exc)))
-            return
-        if self._is_read(sha256):
-            self._store.add_alias(sha256, path)
-            reports.append(self._unchanged(sha256))
-        else:
-            fresh.setdefault(sha256, []).append(path)
-
-    def _is_read(self, sha256: str) -> bool:
-        """Whether this content is in the library, whole, as today's parser and today's OCR would read it."""
-        if not self._store.has(sha256, parser=parser_name()) or self._originals.find(sha256) is None:
-            return False
-        if not all((self.path / CROPS / name).is_file() for name in self._store.crops(sha256)):
-            return False
-        return not scans_can_be_read_now(self._store.find_document(sha256).problems)
-
-    def _unchanged(self, sha256: str) -> DocumentReport:
-        info = self._store.find_document(sha256)
-        return DocumentReport(info.name, sha256, info.pages, info.nodes, info.problems, skipped=True)
-
-    def _take(self, result: ReadResult, embedding: BaseEmbedding) -> DocumentReport:
-        """Embed and commit one paper that was read."""
-        from ingestion.pipeline import build_pipeline, paper_nodes, vectors_of
-
-        if result.paper is None:
-            return DocumentReport(result.path.name, None, 0, {}, error=str(result.error), seconds=result.seconds)
-        paper = result.paper
-        began = time.perf_counter()
-        nodes = paper_nodes(build_pipeline(embedding, languages=_languages(embedding)), paper)
-        try:
-            self._originals.keep(result.path, paper.sha256)
-        except InputError as exc:
-            return DocumentReport(result.path.name, None, 0, {}, error=str(exc), seconds=result.seconds)
-        space = self._text_space(embedding)
-        seconds = result.seconds + time.perf_counter() - began
-        committed = self._store.commit(
-            paper, nodes, {space.name: vectors_of(nodes, dim=space.dim)}, path=result.path, seconds=seconds
-        )
-        forget_cached(self.path / CACHE, paper.sha256)
-        for replaced in committed.replaced:
-            self._originals.drop(replaced)
-        counts = Counter(node.metadata["kind"] for node in nodes)
-        return DocumentReport(
-            committed.name, paper.sha256, len(paper.pages), dict(counts), paper.problems, seconds=seconds
-        )
+        return IngestReport(tuple(reports), time.perf_counter() - started)
 
     def remove(self, document: str) -> int:
         """Take a document out, by name or id, with its crops and stored copy; returns how many nodes it had.
@@ -299,7 +197,7 @@ class Library:
                 pages=tuple(pages),
                 kinds=tuple(kinds),
             ),
-            languages=_languages(embedding),
+            languages=languages_of(embedding),
         )
 
     def as_query_engine(
@@ -324,7 +222,10 @@ class Library:
 
         if self._store.read_only:
             return answer
-        return with_id(answer, self._store.save_answer(answer.question, answer.to_dict()))
+        try:
+            return with_id(answer, self._store.save_answer(answer.question, answer.to_dict()))
+        except DiskFull:  # an answer that cannot be kept is still an answer; without an id it was not saved
+            return answer
 
     # --- looking ----------------------------------------------------------------------------------------------------
 
@@ -389,20 +290,3 @@ class Library:
         if name not in self._spaces:
             self._spaces[name] = Space(self._store, name)
         return self._spaces[name]
-
-
-def _languages(embedding: BaseEmbedding) -> frozenset[str] | None:
-    """Languages the embedding was trained on, None for all of them."""
-    return getattr(embedding, "languages", None)
-
-
-def _summed(on_progress: Callable[[int, int], None] | None) -> Callable[[Path, int, int], None]:
-    """Progress over all files from the progress of each."""
-    pages: dict[Path, tuple[int, int]] = {}
-
-    def heard(path: Path, done: int, total: int) -> None:
-        pages[path] = (done, total)
-        if on_progress is not None:
-            on_progress(sum(d for d, _ in pages.values()), sum(t for _, t in pages.values()))
-
-    return heard

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 from rag_app.errors import InputError
+from rag_app.store.failures import os_errors
 
 _PIECE_BYTES = 1 << 20
 
@@ -22,9 +23,15 @@ class Originals:
         return next((path for path in self._folder.glob(f"{sha256}.*") if path.suffix != ".tmp"), None)
 
     def keep(self, path: Path, sha256: str) -> None:
-        """Copy `path` in, whole or not at all. InputError when it no longer holds what was read."""
-        if self.find(sha256) is not None:
-            return
+        """Copy `path` in, whole or not at all.
+
+        Raises InputError when it no longer holds what was read, DiskFull, LibraryReadOnly.
+        """
+        if self.find(sha256) is None:
+            with os_errors(self._folder.parent):
+                self._copy_in(path, sha256)
+
+    def _copy_in(self, path: Path, sha256: str) -> None:
         self._folder.mkdir(exist_ok=True)
         target = self._folder / f"{sha256}{path.suffix.lower()}"
         partial = target.with_suffix(".tmp")
@@ -46,7 +53,11 @@ class Originals:
 def _copy(source: Path, target: Path) -> str:
     """Copy to disk, flushed; the sha256 of what was copied."""
     digest = hashlib.sha256()
-    with source.open("rb") as read, target.open("wb") as written:
+    try:
+        read = source.open("rb")
+    except OSError as exc:
+        raise InputError(f"{source.name} can no longer be read ({exc.strerror}): run the command again.") from exc
+    with read, target.open("wb") as written:
         while piece := read.read(_PIECE_BYTES):
             digest.update(piece)
             written.write(piece)

@@ -1,0 +1,169 @@
+"""Papers into the library: what is new is read, embedded and committed, one transaction a paper."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ingestion.reading import (
+    ReadResult,
+    find_files,
+    forget_cached,
+    parser_name,
+    read_papers,
+    scans_can_be_read_now,
+    sha256_of,
+)
+from rag_app.errors import InputError
+from rag_app.originals import Originals
+from rag_app.reports import DocumentReport
+from rag_app.store import Store
+
+if TYPE_CHECKING:
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+
+    from rag_app.vectors.space import Space
+
+CROPS, FILES, CACHE = "crops", "files", "cache"
+
+Progress = Callable[[int, int], None]  # pages done, pages known so far
+
+
+class Intake:
+    """One ingestion. load_embedding gives the model ready for work; space_of the vector space it fills.
+
+    Call `take` under the store's writer lock.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        load_embedding: Callable[[], BaseEmbedding],
+        space_of: Callable[[BaseEmbedding], Space],
+    ) -> None:
+        self._folder = folder
+        self._store = store
+        self._load_embedding = load_embedding
+        self._space_of = space_of
+        self._originals = Originals(folder / FILES)
+
+    def take(
+        self, paths: Iterable[str | Path], *, workers: int, password: str | None, on_progress: Progress | None
+    ) -> list[DocumentReport]:
+        """A report for each file, unchanged and unreadable ones first; see `Library.ingest`. workers 0: one a core."""
+        reports: list[DocumentReport] = []
+        fresh: dict[str, list[Path]] = {}
+        for path in find_files(paths):
+            self._look_at(path, fresh, reports)
+        if fresh:
+            reports += self._read(list(fresh.values()), workers or None, password, _summed(on_progress))
+        return reports
+
+    def _read(
+        self,
+        files: Sequence[Sequence[Path]],
+        workers: int | None,
+        password: str | None,
+        heard: Callable[[Path, int, int], None],
+    ) -> Iterator[DocumentReport]:
+        """Read, embed and commit files; those of one inner sequence have the same content."""
+        twins = {same[0]: same[1:] for same in files}
+        with ThreadPoolExecutor(1) as loading:  # the model loads while the first pages are parsed
+            loaded = loading.submit(self._load_embedding)
+
+            def on_pages(path: Path, done: int, total: int) -> None:
+                if loaded.done():
+                    loaded.result()  # what it lacks is told as soon as it is known
+                heard(path, done, total)
+
+            reading = read_papers(
+                list(twins),
+                crops=self._folder / CROPS,
+                cache=self._folder / CACHE,
+                workers=workers,
+                password=password,
+                on_pages=on_pages,
+            )
+            with closing(reading):
+                for result in reading:
+                    yield self._take(result, loaded.result())
+                    if result.paper is not None:
+                        for twin in twins[result.path]:
+                            self._store.add_alias(result.paper.sha256, twin)
+                            yield self._unchanged(result.paper.sha256)
+            self._store.fold_words()
+            self._space_of(loaded.result()).save()
+
+    def _look_at(self, path: Path, fresh: dict[str, list[Path]], reports: list[DocumentReport]) -> None:
+        """Sort a file into those to read, by content, or report it as unchanged or unreadable."""
+        try:
+            sha256 = sha256_of(path)
+        except InputError as exc:
+            reports.append(DocumentReport(path.name, None, 0, {}, error=str(exc)))
+            return
+        if self._is_read(sha256):
+            self._store.add_alias(sha256, path)
+            reports.append(self._unchanged(sha256))
+        else:
+            fresh.setdefault(sha256, []).append(path)
+
+    def _is_read(self, sha256: str) -> bool:
+        """Whether this content is in the library, whole, as today's parser and today's OCR would read it."""
+        if not self._store.has(sha256, parser=parser_name()) or self._originals.find(sha256) is None:
+            return False
+        if not all((self._folder / CROPS / name).is_file() for name in self._store.crops(sha256)):
+            return False
+        return not scans_can_be_read_now(self._store.find_document(sha256).problems)
+
+    def _unchanged(self, sha256: str) -> DocumentReport:
+        info = self._store.find_document(sha256)
+        return DocumentReport(info.name, sha256, info.pages, info.nodes, info.problems, skipped=True)
+
+    def _take(self, result: ReadResult, embedding: BaseEmbedding) -> DocumentReport:
+        """Embed and commit one paper that was read."""
+        from ingestion.pipeline import build_pipeline, paper_nodes, vectors_of
+
+        if result.paper is None:
+            return DocumentReport(result.path.name, None, 0, {}, error=str(result.error), seconds=result.seconds)
+        paper = result.paper
+        began = time.perf_counter()
+        nodes = paper_nodes(build_pipeline(embedding, languages=languages_of(embedding)), paper)
+        try:
+            self._originals.keep(result.path, paper.sha256)
+        except InputError as exc:
+            return DocumentReport(result.path.name, None, 0, {}, error=str(exc), seconds=result.seconds)
+        space = self._space_of(embedding)
+        seconds = result.seconds + time.perf_counter() - began
+        committed = self._store.commit(
+            paper, nodes, {space.name: vectors_of(nodes, dim=space.dim)}, path=result.path, seconds=seconds
+        )
+        forget_cached(self._folder / CACHE, paper.sha256)
+        for replaced in committed.replaced:
+            self._originals.drop(replaced)
+        counts = Counter(node.metadata["kind"] for node in nodes)
+        return DocumentReport(
+            committed.name, paper.sha256, len(paper.pages), dict(counts), paper.problems, seconds=seconds
+        )
+
+
+def languages_of(embedding: BaseEmbedding) -> frozenset[str] | None:
+    """Languages (ISO 639-1) the embedding was trained on, None for all of them."""
+    return getattr(embedding, "languages", None)
+
+
+def _summed(on_progress: Progress | None) -> Callable[[Path, int, int], None]:
+    """Progress over all files from the progress of each."""
+    pages: dict[Path, tuple[int, int]] = {}
+
+    def heard(path: Path, done: int, total: int) -> None:
+        pages[path] = (done, total)
+        if on_progress is not None:
+            on_progress(sum(d for d, _ in pages.values()), sum(t for _, t in pages.values()))
+
+    return heard
