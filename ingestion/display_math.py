@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from ingestion.drafts import Draft
+from ingestion.drafts import Draft, join_downwards
 from ingestion.formulas import equation_number, is_math
 from ingestion.geometry import union, x_gap, x_overlap, y_gap
 from ingestion.glyphs import Run
@@ -64,15 +64,7 @@ def _one_number_each(d: Draft) -> list[Draft]:
 
 def _whole_systems(drafts: list[Draft]) -> list[Draft]:
     """Formulas that touch and have at most one number between them are rows of one system."""
-    out: list[Draft] = []
-    for d in sorted(drafts, key=lambda d: d.bbox[1]):
-        home = next((f for f in out if d.kind == "formula" and f.kind == "formula" and _one_system(f, d)), None)
-        if home is None:
-            out.append(d)
-        else:
-            home.runs += d.runs
-            home.bbox = union([home.bbox, d.bbox])
-    return out
+    return join_downwards(drafts, lambda above, d: d.kind == above.kind == "formula" and _one_system(above, d))
 
 
 def _one_system(a: Draft, b: Draft) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from ingestion.blocks import BlockKind, Line
@@ -133,3 +133,16 @@ def _continues(d: Draft, run: Run) -> bool:
         return False
     beside = y_gap(d.bbox, run.bbox) == 0 and abs(run.bbox[0] - d.bbox[2]) < 15
     return x_overlap(d.bbox, run.bbox) > 0.3 or beside
+
+
+def join_downwards(drafts: Sequence[Draft], belongs: Callable[[Draft, Draft], bool]) -> list[Draft]:
+    """The drafts from top to bottom, each put into the first one above for which belongs(above, draft) holds."""
+    out: list[Draft] = []
+    for draft in sorted(drafts, key=lambda d: d.bbox[1]):
+        home = next((above for above in out if belongs(above, draft)), None)
+        if home is None:
+            out.append(draft)
+        else:
+            home.runs += draft.runs
+            home.bbox = union([home.bbox, draft.bbox])
+    return out

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from ingestion.blocks import Line
-from ingestion.drafts import Draft
+from ingestion.drafts import Draft, join_downwards
 from ingestion.elements import BBox
-from ingestion.geometry import area, union, x_overlap
+from ingestion.geometry import area, x_overlap
 from ingestion.glyphs import OCR_FONT
 from ingestion.lines import to_rows
 from ingestion.merged_rows import Rule
@@ -69,15 +69,7 @@ def name_code(drafts: Sequence[Draft], *, rtl: bool) -> list[Draft]:
             looks = len(lines) > 1 or re.search(r"[=({>;$]|::", lines[0].text)
             if mono > 0.8 * total and looks and "@" not in lines[0].text:
                 d.kind = "code"
-    out: list[Draft] = []
-    for d in sorted(drafts, key=lambda d: d.bbox[1]):
-        home = next((c for c in out if c.kind == d.kind == "code" and _next_code(c, d)), None)
-        if home is None:
-            out.append(d)
-        else:
-            home.runs += d.runs
-            home.bbox = union([home.bbox, d.bbox])
-    return out
+    return join_downwards(drafts, lambda above, d: d.kind == above.kind == "code" and _next_code(above, d))
 
 
 def _next_code(above: Draft, below: Draft) -> bool:

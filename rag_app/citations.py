@@ -56,12 +56,16 @@ def cite(statements: Sequence[Statement], passages: Sequence[Passage]) -> Cited:
             numbers[key] = len(numbers) + 1
             citations.append(_citation(numbers[key], statement.quote, passage, span))
         lines.append(f"{without_marks(statement.text)} [{numbers[key]}]")
-    return Cited("\n\n".join(lines), tuple(citations), removed=len(statements) - len(lines))
+    text = "\n\n".join(lines)
+    assert not unresolved(text, citations), f"a mark without a citation in: {text}"
+    return Cited(text, tuple(citations), removed=len(statements) - len(lines))
 
 
 def without_marks(text: str) -> str:
     """`text` without the paper's own "[13]" or "[2, 5-7]": in an answer such a mark would pass for one of ours."""
-    return _FOREIGN_MARK.sub("", text)
+    while (without := _FOREIGN_MARK.sub("", text)) != text:  # again: "[1[2]9]" leaves another mark behind
+        text = without
+    return text
 
 
 def find_quote(quote: str, text: str) -> tuple[int, int] | None:
@@ -73,7 +77,7 @@ def find_quote(quote: str, text: str) -> tuple[int, int] | None:
     return match.span() if match else None
 
 
-_FOREIGN_MARK = re.compile(r"\s?\[\s*\d+(?:\s*[,;،–-]\s*\d+)*\s*\]")
+_FOREIGN_MARK = re.compile(r"\s?[\[［]\s*\d+(?:\s*[,;،–-]\s*\d+)*\s*[\]］]")
 MARK = re.compile(r"\[(\d{1,3})\]")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from rag_app.citations import cite, find_quote, unresolved, without_marks
@@ -76,3 +76,11 @@ def test_a_found_quote_is_there_word_for_word(before: str, quote: str, after: st
 @given(st.lists(st.integers(0, 999), min_size=1, max_size=4))
 def test_marks_of_any_length_go(numbers: list[int]) -> None:
     assert without_marks(f"a [{', '.join(map(str, numbers))}] b") == "a b"
+
+
+@given(st.text(alphabet="ab [］]［19۱,–", max_size=30))
+@example("[1[2]9]")
+def test_no_text_of_a_paper_makes_a_mark_without_a_citation(text: str) -> None:
+    statement = Statement(text, "n1", "It starts at 0.07.")
+    cited = cite([statement], [passage()])
+    assert [citation.n for citation in cited.citations] == [1]
