@@ -43,11 +43,6 @@ def sign(c: str, font: str, code: int | None = None) -> str:
     return (_PRESS_MATHS if "Maths" in font else _PRESS_SIGNS).get(c, c)
 
 
-def is_private(c: str) -> bool:
-    """True for an unnamed glyph kept by its code."""
-    return ord(c) >= _PRIVATE
-
-
 def needs_signs(font: str) -> bool:
     """Whether characters of this font go through `sign`."""
     return bool(_EXTENSION_FONT.search(font) or _PRESS_FONT.match(font))

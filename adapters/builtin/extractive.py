@@ -7,8 +7,8 @@ adapters.builtin.confidence says how likely it is that they answer at all.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Weights:
     own: float = 1.0  # share of the question's term weight in the quote itself
     about: float = 0.45  # the same for what stands around it and is not in the quote
     about_wordless: float = 0.8  # the same for formulas and figures, which have few words of their own
-    cosine: float = 0.8  # similarity of the sentence embeddings, English questions only
+    cosine: float = 0.8  # similarity of the sentence embeddings, in the languages the model knows
     passage: float = 0.5  # score of the passage it stands in, over the best passage's
     number: float = 0.12  # it holds a number and one is asked for
     kind: float = 0.4  # it is of the kind the question names
@@ -70,28 +70,33 @@ class ExtractiveAnswerer:
     def rank(self, question: Question, passages: Sequence[Passage]) -> list[ScoredUnit]:
         """Every unit with its score, best first."""
         best = max((passage.score for passage in passages), default=0.0) or 1.0
-        standing = {passage.node_id: passage.score / best for passage in passages}
-        candidates = [unit for passage in passages for unit in units(passage)]
-        scored = [self._scored(question, unit, standing, cosine=0.0) for unit in candidates]
+        number_asked = bool(_NUMBER_ASKED.search(fold(question.text)))
+        scored = []
+        for passage in passages:
+            here, extreme = passage.score / best, _extreme(question, passage)
+            scored += [self._scored(question, unit, here, extreme, number_asked) for unit in units(passage)]
         scored.sort(key=lambda s: -s.score)
-        if question.language == "en" and scored:
+        if question.language in self._embedding.languages and scored:
             near, far = scored[:_EMBEDDED_UNITS], scored[_EMBEDDED_UNITS:]
             asked, *found = self._embedding.embed([question.text, *(_meaning(s.unit) for s in near)])
-            cosines = np.asarray(found) @ asked
+            cosines = (float(c) for c in np.asarray(found) @ asked)
             near = [
-                self._scored(question, s.unit, standing, cosine=float(c)) for s, c in zip(near, cosines, strict=True)
+                replace(s, cosine=cosine, score=s.score + self._weights.cosine * cosine)
+                for s, cosine in zip(near, cosines, strict=True)
             ]
             scored = sorted(near, key=lambda s: -s.score) + far
         return scored
 
-    def _scored(self, question: Question, unit: Unit, standing: Mapping[str, float], *, cosine: float) -> ScoredUnit:
+    def _scored(
+        self, question: Question, unit: Unit, here: float, extreme: int | None, number_asked: bool
+    ) -> ScoredUnit:
+        """All but the cosine. here: the passage's score over the best; extreme: the row with the asked extreme."""
         w = self._weights
-        here = standing[unit.passage.node_id]
         own = coverage(question.weights, unit.own)
         about = coverage(question.weights, unit.own | unit.about) - own
         wordless = unit.passage.kind in ("formula", "figure")
-        score = w.own * own + (w.about_wordless if wordless else w.about) * about + w.cosine * cosine + w.passage * here
-        if unit.has_number and _NUMBER_ASKED.search(fold(question.text)):
+        score = w.own * own + (w.about_wordless if wordless else w.about) * about + w.passage * here
+        if number_asked and unit.has_number:
             score += w.number
         if unit.passage.kind in question.kinds:
             score += w.kind
@@ -101,9 +106,9 @@ class ExtractiveAnswerer:
             cells = unit.passage.cells[unit.row]
             score += w.numbers * tables.numbers_found(question.terms, cells)
             score += w.row_head * bool(set(terms(cells[0])) & set(question.terms))
-            if unit.row == _extreme(question, unit.passage):
+            if unit.row == extreme:
                 score += w.own
-        return ScoredUnit(unit, score, own, about, cosine)
+        return ScoredUnit(unit, score, own, about, cosine=0.0)
 
 
 def load(name: ModelName) -> ExtractiveAnswerer:

@@ -130,7 +130,8 @@ class HybridRetriever(BaseRetriever):
     def _scored(self, question: Question, asked: np.ndarray | None, pool: _Pool, most: int) -> list[Hit]:
         """The `most` best candidates and all that were named or mentioned, fully scored, best first."""
         rows = pool.best(most)
-        rows += [row for row, halves in pool.found_by.items() if row not in set(rows) and halves[0] not in _HALVES]
+        best = set(rows)
+        rows += [row for row, halves in pool.found_by.items() if row not in best and halves[0] not in _HALVES]
         if self._space is not None and asked is not None:
             vectors = self._store.vectors(self._space.name, rows)
             pool.cosine.update({row: float(vector @ asked) for row, vector in vectors.items()})
