@@ -12,15 +12,19 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from rag_app.errors import UnknownName
+from rag_app.settings import Settings
 
 Role = Literal["answer", "vision", "text_embedding", "image_embedding", "judge", "rerank"]
 ROLES: tuple[Role, ...] = ("answer", "vision", "text_embedding", "image_embedding", "judge", "rerank")
 SCHEMES = ("builtin", "ollama", "hf", "openclip")
 
-# (role, scheme) -> "module:function"; the function takes a ModelName. Looked up at first use: leaves are heavy.
+# (role, scheme) -> "module:function"; it takes a ModelName and the Settings. Looked up at first use: leaves are heavy.
 LOADERS: dict[tuple[Role, str], str] = {
     ("answer", "builtin"): "adapters.builtin.extractive:load",
+    ("answer", "ollama"): "adapters.ollama.language:load",
     ("text_embedding", "builtin"): "adapters.builtin.minilm:load",
+    ("text_embedding", "ollama"): "adapters.ollama.embedding:load",
+    ("vision", "ollama"): "adapters.ollama.language:load_vision",
 }
 
 
@@ -53,7 +57,9 @@ def parse_model_name(text: str) -> ModelName:
     return ModelName(scheme, rest, adapter or None)
 
 
-def load_model(role: Role, name: ModelName) -> Any:  # Any: each role has its own class
+def load_model(
+    role: Role, name: ModelName, settings: Settings | None = None
+) -> Any:  # Any: each role has its own class
     """The model that fills `role`; cheap, weights load at first use. UnknownName lists what the role can be."""
     target = LOADERS.get((role, name.scheme))
     if target is None:
@@ -63,8 +69,8 @@ def load_model(role: Role, name: ModelName) -> Any:  # Any: each role has its ow
             + (f"this version knows {', '.join(choices)}." if choices else "no model for it comes with this version.")
         )
     module, function = target.split(":")
-    loader: Callable[[ModelName], Any] = getattr(importlib.import_module(module), function)
-    return loader(name)
+    loader: Callable[[ModelName, Settings], Any] = getattr(importlib.import_module(module), function)
+    return loader(name, settings or Settings())
 
 
 def parse_role(text: str) -> Role:

@@ -39,6 +39,7 @@ CONTEXT = "context"  # sentences around it, or that mention it: searched, not qu
 CELLS = "cells"  # a table's cells, header rows first
 HEADER_ROWS = "header_rows"
 OCR = "ocr"
+DESCRIPTION = "description"  # what a model read in it: a rag_app.evidence.Description as a dict, or missing
 PAPER = "paper"  # on a Document only: the whole Paper as JSON
 
 NODE_KINDS = ("text", "table", "formula", "figure", "footnote", "reference")

@@ -4,6 +4,8 @@ RagAppError
 ├── UsageError                 wrong use or settings (exit 2)
 │   ├── SettingsError
 │   └── UnknownName            a model, paper or command that does not exist; carries the nearest names
+│       ├── ModelNotInstalled  the server does not have it; carries the nearest installed names
+│       └── ModelUnsuitable    it cannot do what its role needs: see pictures, embed, run on this server
 ├── InputError                 a file we were given cannot be read
 │   ├── NotAPaper              not a PDF or picture, whatever its name says
 │   ├── EmptyFile
@@ -15,9 +17,16 @@ RagAppError
 │   ├── ParsingTimeout
 │   ├── ParsingMemory
 │   └── ParserCrashed
-├── ModelError
+├── ModelError                 `again`: whether the same request may succeed later
 │   ├── WeightsMissing
-│   └── ModelFailed
+│   ├── ModelUnreachable       no server answers at its address, or the connection broke (again)
+│   ├── ModelBusy              the server has too much to do (again)
+│   ├── ModelTimeout           no first word, or no next one, in time (again)
+│   ├── ModelFailed            the server or the model broke down: out of memory, crashed (again)
+│   ├── IncompleteReply        the reply ended before its end, or went round in circles (again)
+│   ├── UnusableReply          complete, but not what was asked for: no JSON, another shape (again)
+│   ├── PromptTooLong          prompt and pictures do not fit the model's context
+│   └── RequestRefused         the server does not accept the request: sign-in, access, a picture it cannot read
 └── LibraryError
     ├── LibraryNotFound
     ├── LibraryBusy            another process is writing
@@ -49,6 +58,14 @@ class SettingsError(UsageError):
 
 
 class UnknownName(UsageError):
+    pass
+
+
+class ModelNotInstalled(UnknownName):
+    pass
+
+
+class ModelUnsuitable(UnknownName):
     pass
 
 
@@ -97,14 +114,42 @@ class ParserCrashed(ParsingError):
 
 
 class ModelError(RagAppError):
-    pass
+    again = False
 
 
 class WeightsMissing(ModelError):
     pass
 
 
+class ModelUnreachable(ModelError):
+    again = True
+
+
+class ModelBusy(ModelError):
+    again = True
+
+
+class ModelTimeout(ModelError):
+    again = True
+
+
 class ModelFailed(ModelError):
+    again = True
+
+
+class IncompleteReply(ModelError):
+    again = True
+
+
+class UnusableReply(ModelError):
+    again = True
+
+
+class PromptTooLong(ModelError):
+    pass
+
+
+class RequestRefused(ModelError):
     pass
 
 

@@ -5,9 +5,10 @@ Plain records, so that any answerer, builtin or a language model, can be put beh
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 BBox = tuple[float, float, float, float]
 
@@ -33,6 +34,39 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Description:
+    """What a model read in a figure, table or formula: never what the PDF says, and shown as what it is.
+
+    model           its full name, "ollama:qwen2.5vl:7b"
+    prompt_version  of the prompt that was asked
+    kind            "figure", "table" or "formula"
+    summary         one line
+    text            a figure: the detailed description; a table: GitHub Markdown; a formula: its LaTeX
+    details         the whole checked reply, of the kind's schema in ingestion.describe.schemas, as JSON values
+    score           0 to 1: how far it agrees with what the PDF says; verified: it is above the bar
+    reasons         what was found when it was checked, a sentence each
+    """
+
+    model: str
+    prompt_version: str
+    kind: str
+    summary: str
+    text: str
+    details: Mapping[str, Any]  # Any: JSON values
+    score: float
+    verified: bool
+    reasons: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Self:
+        """Rebuild what `to_dict` gave, after JSON; KeyError or TypeError on another shape."""
+        return cls(**{**raw, "reasons": tuple(raw["reasons"])})
+
+
+@dataclass(frozen=True, slots=True)
 class Passage:
     """One found node, as an answerer reads it.
 
@@ -41,6 +75,7 @@ class Passage:
     spans       (start, end, page, box): which part of the text stands where
     score       of the retrieval, higher is better, about 0 to 1; found_by the halves that found it
     cells       a table's rows, the first `header_rows` of them header
+    description what a model read in it, when one did
     """
 
     node_id: str
@@ -62,6 +97,7 @@ class Passage:
     header_rows: int = 0
     image: str | None = None
     language: str = "und"
+    description: Description | None = None
 
     @property
     def bbox(self) -> BBox:

@@ -257,7 +257,7 @@ class Library:
     # --- parts ------------------------------------------------------------------------------------------------------
 
     def _model(self, role: Role, name: str) -> Any:  # Any: each role has its own class
-        return load_model(role, parse_model_name(name))
+        return load_model(role, parse_model_name(name), self.settings)
 
     def _loaded_embedding(self) -> BaseEmbedding:
         embedding = self._embedding()

@@ -55,11 +55,32 @@ class Terminal:
 
 
 @dataclass(frozen=True, slots=True)
+class Ollama:
+    """How Ollama is reached and used: `[ollama]` in settings.toml."""
+
+    # Where the server listens: "host", "host:port" or a URL. Empty: $OLLAMA_HOST, else http://127.0.0.1:11434.
+    host: str = ""
+    # Requests at the same time. More than the server's OLLAMA_NUM_PARALLEL only wait in its queue.
+    parallel: int = 1
+    # How long a model stays loaded after a request: "5m", "1h30m", "0" (unload at once), "-1" (for ever).
+    keep_alive: str = "5m"
+    # Tokens of context to ask for at least; more is asked where a prompt needs it. Each change loads the model anew.
+    context_tokens: int = 8192
+    # Seconds until the first word: loading a model and waiting in the queue count.
+    first_word_s: int = 600
+    # Seconds between two words of a reply, after which it counts as stalled.
+    stall_s: int = 120
+    # Times a request that may succeed later is sent again.
+    retries: int = 3
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """All settings of one library. The defaults need no server and no download."""
 
     models: Models = field(default_factory=Models)
     ingestion: Ingestion = field(default_factory=Ingestion)
+    ollama: Ollama = field(default_factory=Ollama)
     terminal: Terminal = field(default_factory=Terminal)
 
     @classmethod
@@ -86,6 +107,15 @@ class Settings:
             raise SettingsError(
                 f"{source}: ingestion.workers is {settings.ingestion.workers}; set 0 (all cores) or more."
             )
+        for key, least in (
+            ("parallel", 1),
+            ("context_tokens", 512),
+            ("first_word_s", 1),
+            ("stall_s", 1),
+            ("retries", 0),
+        ):
+            if getattr(settings.ollama, key) < least:
+                raise SettingsError(f"{source}: ollama.{key} is {getattr(settings.ollama, key)}; set {least} or more.")
         if settings.terminal.right_to_left not in _RIGHT_TO_LEFT:
             raise SettingsError(
                 f"{source}: terminal.right_to_left is {settings.terminal.right_to_left!r};"

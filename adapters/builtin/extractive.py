@@ -21,6 +21,7 @@ from rag_app.errors import UnknownName
 from rag_app.evidence import Draft, Passage, Question, Statement
 from rag_app.searchable import fold, terms
 from rag_app.sentences import sentences
+from rag_app.settings import Settings
 
 _EMBEDDED_UNITS = 48  # by term score; embedding a sentence costs about 5 ms
 _MOST_STATEMENTS = 3
@@ -111,7 +112,7 @@ class ExtractiveAnswerer:
         return ScoredUnit(unit, score, own, about, cosine=0.0)
 
 
-def load(name: ModelName) -> ExtractiveAnswerer:
+def load(name: ModelName, settings: Settings) -> ExtractiveAnswerer:
     """The answerer for the name `builtin`."""
     if name.rest or name.adapter:
         raise UnknownName(f"{name} is not known; the builtin answerer is called builtin.")

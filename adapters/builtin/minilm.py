@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from adapters.builtin import weights
 from adapters.names import ModelName
 from rag_app.errors import UnknownName
+from rag_app.settings import Settings
 
 DIM = 384
 MAX_TOKENS = 256  # what the model was trained with; longer text is cut, so chunking stays below it
@@ -110,7 +111,7 @@ class MiniLMEmbedding(BaseEmbedding):
         return super().__getstate__()
 
 
-def load(name: ModelName) -> MiniLMEmbedding:
+def load(name: ModelName, settings: Settings) -> MiniLMEmbedding:
     """The text embedding for the name `builtin`."""
     if name.rest or name.adapter:
         raise UnknownName(f"{name} is not known; the builtin text embedding is called builtin.")

@@ -16,7 +16,11 @@ from rag_app.errors import RagAppError
 COMMANDS = {
     "ingest": "rag_app.cli.ingest:ingest",
     "ask": "rag_app.cli.ask:ask",
+    "chat": "rag_app.cli.chat:chat",
     "search": "rag_app.cli.search:search",
+    "describe": "rag_app.cli.describe:describe",
+    "retry": "rag_app.cli.describe:retry",
+    "caption": "rag_app.cli.caption:caption",
     "status": "rag_app.cli.library:status",
     "remove": "rag_app.cli.library:remove",
     "repair": "rag_app.cli.library:repair",

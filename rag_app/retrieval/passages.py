@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from llama_index.core.schema import NodeWithScore
 
 from ingestion import chunking as keys
-from rag_app.evidence import Passage, Question
+from rag_app.evidence import Description, Passage, Question
 from rag_app.store import StoredNode
 
 
@@ -31,6 +31,7 @@ class Hit:
     def passage(self) -> Passage:
         m = self.stored.metadata
         cells = m.get(keys.CELLS)
+        description = m.get(keys.DESCRIPTION)
         return Passage(
             node_id=self.stored.node_id,
             document=self.stored.document,
@@ -51,6 +52,7 @@ class Hit:
             header_rows=m.get(keys.HEADER_ROWS, 0),
             image=m[keys.IMAGE],
             language=m[keys.LANGUAGE],
+            description=Description.from_dict(description) if description else None,
         )
 
 

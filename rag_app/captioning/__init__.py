@@ -1,0 +1,1 @@
+"""Captions of pictures in English and Persian, by several models side by side."""

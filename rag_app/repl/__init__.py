@@ -1,0 +1,1 @@
+"""The loop in which questions are asked one after another."""
