@@ -28,7 +28,8 @@ def library(sample_library: Path) -> Iterator[Library]:
     ("text", "language", "labels", "kinds"),
     [
         ("What does Table 3 report?", "en", ("Table 3",), ("table",)),
-        ("Explain Eq. (5) and Fig. 2.", "en", ("Figure 2", "Equation 5"), ("figure", "formula")),
+        ("Explain Eq. (5) and Figs. 2-3.", "en", ("Equation 5", "Figure 2", "Figure 3"), ("figure", "formula")),
+        ("What is in fig. 2b?", "en", ("Figure 2",), ("figure",)),
         ("در جدول ۲ چه آمده است؟", "fa", ("Table 2",), ("table",)),
         ("شکل ۱ را توضیح بده", "fa", ("Figure 1",), ("figure",)),
         ("How many pairs?", "en", (), ()),

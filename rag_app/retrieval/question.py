@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from ingestion.mentions import mentions_in
 from rag_app.evidence import Question
 from rag_app.searchable import fold, query_terms
 
@@ -15,7 +16,7 @@ _PERSIAN_ONLY = re.compile(r"[پچژگکی]|\b(است|چیست|کدام|چه|چ�
 # Words that ask for a kind. "loss" and "objective" are written as formulas in papers.
 _KIND_WORDS = {
     "figure": re.compile(
-        r"\b(figure|figures|fig|plot|plotted|chart|diagram|graph|panel|image|picture|depicts?|drawn|illustrat\w*|curves?|"
+        r"\b(figures?|figs?|plot|plotted|chart|diagram|graph|panel|image|picture|depicts?|drawn|illustrat\w*|curves?|"
         r"bars?|axis|axes|legend)\b|شکل|نمودار|تصویر|محور"
     ),
     "table": re.compile(r"\b(table|tables|row|column|tabulated)\b|جدول|ستون|سطر"),
@@ -24,26 +25,23 @@ _KIND_WORDS = {
         r"|رابطه|معادله|فرمول|تابع"
     ),
 }
-_LABEL_WORDS = {
-    "Figure": r"figures?|figs?\.?|شکل|نمودار|تصویر",
-    "Table": r"tables?|tab\.|جدول",
-    "Equation": r"equations?|eqs?\.?|formulas?|رابطه|معادله|فرمول",
-    "Section": r"sections?|sec\.|§|بخش",
-    "Algorithm": r"algorithms?|الگوریتم",
-}
-_LABELS = [
-    (name, re.compile(rf"(?<!\w)(?:{words})\s*[(\[]?\s*((?:[a-z]\.?)?\d+(?:\.\d+)*)(?!\w)", re.IGNORECASE))
-    for name, words in _LABEL_WORDS.items()
-]
+_PERSIAN_LETTERS = str.maketrans("يك", "یک")
+_PANEL = re.compile(r"(?<=\d)[a-z]$")
 
 
 def understand(text: str, weights: Mapping[str, float]) -> Question:
     """The question, its `weights` being those of `query_terms(text)` in this library."""
     terms = tuple(query_terms(text))
     folded = fold(text)
-    labels = tuple(f"{name} {number.upper()}" for name, pattern in _LABELS for number in pattern.findall(folded))
+    labels = tuple(dict.fromkeys(map(_as_the_paper_says, mentions_in(text.translate(_PERSIAN_LETTERS)))))
     kinds = tuple(kind for kind, pattern in _KIND_WORDS.items() if pattern.search(folded))
     return Question(text, language_of(text), terms, weights, labels, kinds)
+
+
+def _as_the_paper_says(label: str) -> str:
+    """ "Figure 3b" is a panel of what the paper calls Figure 3; "Section a.1" is its Section A.1."""
+    name, _, number = label.partition(" ")
+    return f"{name} {_PANEL.sub('', number).upper()}"
 
 
 def language_of(text: str) -> str:
