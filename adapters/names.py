@@ -24,6 +24,8 @@ LOADERS: dict[tuple[Role, str], str] = {
     ("answer", "ollama"): "adapters.ollama.language:load",
     ("text_embedding", "builtin"): "adapters.builtin.minilm:load",
     ("text_embedding", "ollama"): "adapters.ollama.embedding:load",
+    ("image_embedding", "builtin"): "adapters.builtin.visual:load",
+    ("image_embedding", "openclip"): "adapters.open_clip.embedding:load",
     ("vision", "ollama"): "adapters.ollama.language:load_vision",
 }
 

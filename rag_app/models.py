@@ -1,18 +1,20 @@
-"""What a language model must do for us, whoever runs it: read text and pictures, and write.
+"""What a model must do for us, whoever runs it: write, read pictures, and turn pictures into vectors.
 
-A model is asked with bytes of pictures, never with paths or addresses, and either gives a whole reply or raises: what
+A language model is asked with bytes of pictures, never with paths or addresses, and either gives a whole reply or raises: what
 was cut, went round in circles or is not the JSON that was asked for is never handed back as text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from rag_app.errors import UnusableReply
 
 if TYPE_CHECKING:
+    import numpy as np
     from pydantic import BaseModel
 
 Schema = TypeVar("Schema", bound="BaseModel")
@@ -93,6 +95,48 @@ class LanguageModel(Protocol):
         on_text: Callable[[str], None] | None = None,
     ) -> Reply:
         """As `ask`, without blocking the event loop."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ImageVectors:
+    """What `ImageEmbedding.embed_images` gives.
+
+    vectors   (n_images, dimensions) float32 of unit length, in the order given; a row of NaN for a picture without one
+    problems  why a picture has none, one sentence each, by its index
+    """
+
+    vectors: np.ndarray
+    problems: Mapping[int, str] = field(default_factory=dict)
+
+
+class ImageEmbedding(Protocol):
+    """What the role `image_embedding` must do: pictures, and where the model can also texts, in one space."""
+
+    @property
+    def model_name(self) -> str:
+        """Names the space: "openclip:ViT-B-32/laion2b_s34b_b79k", "builtin-visual"."""
+        ...
+
+    @property
+    def dimensions(self) -> int: ...
+
+    @property
+    def languages(self) -> frozenset[str] | None:
+        """ISO 639-1 codes its texts may be in; None for all, empty when it takes no text at all."""
+        ...
+
+    def embed_images(
+        self, images: Iterable[Path | bytes], *, on_progress: Callable[[int], None] | None = None
+    ) -> ImageVectors:
+        """A vector for each picture, a file or encoded bytes; a bad picture is a problem and the others go on.
+
+        on_progress: called with how many are done. Raises WeightsMissing, ModelFailed.
+        """
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
+        """(n_texts, dimensions) float32 of unit length. Raises ModelUnsuitable when the model takes no text."""
         ...
 
 
