@@ -1,7 +1,7 @@
 """What a model must do for us, whoever runs it: write, read pictures, and turn pictures into vectors.
 
-A language model is asked with bytes of pictures, never with paths or addresses, and either gives a whole reply or raises: what
-was cut, went round in circles or is not the JSON that was asked for is never handed back as text.
+A language model is asked with bytes of pictures, never with paths or addresses, and either gives a whole reply or
+raises: what was cut, went round in circles or is not the JSON that was asked for is never handed back as text.
 """
 
 from __future__ import annotations
