@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pymupdf
+from PIL import Image
 from pymupdf.mupdf import FzErrorBase
 
 from ingestion.elements import BBox
@@ -43,6 +45,46 @@ def render_page(path: Path, page: int, *, dpi: int = 110, password: str | None =
         except (RuntimeError, ValueError, FzErrorBase) as exc:
             raise CorruptPdf(f"Page {page} of {path.name} cannot be drawn ({exc}).") from exc
         return pixmap.tobytes("png")
+
+
+def render_region(
+    path: Path, page: int, bbox: BBox, *, dpi: int = 150, margin: float = 6.0, password: str | None = None
+) -> bytes:
+    """PNG of one box of a page (1-based) as shown, with `margin` points around it, kept on the page.
+
+    bbox in points from the top left; dpi drops where the picture would have over 30 million pixels.
+
+    Raises:
+        InputError: the file cannot be opened, has no such page, or the box is not on it.
+    """
+    limits = Limits()
+    if check_file(path, limits=limits) == "picture":
+        return _picture_region(render_frame(path, page, dpi=72, limits=limits), bbox, margin, path)
+    with open_pdf(path, password=password, limits=limits) as doc:
+        shown = _page(doc, page, path)
+        left, top, right, bottom = bbox
+        box = pymupdf.Rect(left - margin, top - margin, right + margin, bottom + margin)
+        box &= pymupdf.Rect(0, 0, shown.rect.width, shown.rect.height)
+        if box.is_empty or box.width < 1 or box.height < 1:
+            raise InputError(f"The box {bbox} is not on page {page} of {path.name}.")
+        zoom = min(dpi / 72, (limits.ocr_pixels / (box.width * box.height)) ** 0.5)
+        try:
+            pixmap = shown.get_pixmap(matrix=pymupdf.Matrix(zoom, zoom), clip=box, alpha=False)
+        except (RuntimeError, ValueError, FzErrorBase) as exc:
+            raise CorruptPdf(f"Page {page} of {path.name} cannot be drawn ({exc}).") from exc
+        return pixmap.tobytes("png")
+
+
+def _picture_region(png: bytes, bbox: BBox, margin: float, path: Path) -> bytes:
+    """The box cut out of a picture, whose points are its pixels."""
+    with Image.open(io.BytesIO(png)) as image:
+        left, top = max(0, int(bbox[0] - margin)), max(0, int(bbox[1] - margin))
+        right, bottom = min(image.width, int(bbox[2] + margin)), min(image.height, int(bbox[3] + margin))
+        if right <= left or bottom <= top:
+            raise InputError(f"The box {bbox} is not on {path.name}.")
+        cut = io.BytesIO()
+        image.crop((left, top, right, bottom)).save(cut, "PNG")
+    return cut.getvalue()
 
 
 def page_words(path: Path, page: int, *, password: str | None = None) -> list[Word]:

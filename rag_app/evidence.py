@@ -6,7 +6,7 @@ Plain records, so that any answerer, builtin or a language model, can be put beh
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -23,6 +23,7 @@ class Question:
     weights   inverse document frequency of each term in this library; rarer is higher, unknown terms highest
     labels    elements it names: ("Table 3",)
     kinds     kinds it asks for in words ("which figure ...", «در جدول»); empty when it does not say
+    answer_in language the answer was asked in, where that is not the question's
     """
 
     text: str
@@ -31,6 +32,11 @@ class Question:
     weights: Mapping[str, float] = field(default_factory=dict)
     labels: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
+    answer_in: str | None = None
+
+    @property
+    def answer_language(self) -> str:
+        return self.answer_in or self.language
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,11 @@ class Description:
     score: float
     verified: bool
     reasons: tuple[str, ...] = ()
+
+    @property
+    def quotable(self) -> str:
+        """What an answer may quote of it, as the model's words."""
+        return "\n".join(dict.fromkeys(part for part in (self.summary, self.text) if part))
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
         return dataclasses.asdict(self)
@@ -108,26 +119,72 @@ class Passage:
 class Statement:
     """One thing the answer says and the words it rests on.
 
-    text   Markdown without citation marks
-    quote  verbatim from the text of passage `node_id`
+    text     Markdown without citation marks
+    quote    verbatim from the text of passage `node_id`, or from what a model read in it
+    read_by  the answering model, where it was shown the passage's picture and these are its own words about it
     """
 
     text: str
     node_id: str
     quote: str
+    read_by: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a draft by a language model took.
+
+    model          its full name, as it was asked
+    seconds        of all requests, waiting and loading included; load_seconds of them for loading the model
+    prompt_tokens  of all requests, None where the server does not say; the same for reply_tokens
+    context_tokens of the last request
+    """
+
+    model: str
+    seconds: float
+    load_seconds: float = 0.0
+    prompt_tokens: int | None = None
+    reply_tokens: int | None = None
+    context_tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """An answer before its citations are checked. confidence: probability, 0 to 1, that it answers the question."""
+    """An answer before its citations are checked.
+
+    confidence   probability, 0 to 1, that it answers the question; None where the answerer cannot tell
+    unsupported  statements it left out itself, because nothing before it holds them
+    unread       node ids of passages that did not fit before the model
+    pictured     node ids of passages whose picture the model saw
+    """
 
     statements: tuple[Statement, ...]
-    confidence: float
+    confidence: float | None
+    unsupported: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    pictured: tuple[str, ...] = ()
+    usage: Usage | None = None
 
 
 class Answerer(Protocol):
-    """What the role `answer` must do."""
+    """What the role `answer` must do.
 
-    name: str
+    on_text is called with each new piece of the draft as it comes; what it gets is not checked yet.
+    """
 
-    def compose(self, question: Question, passages: Sequence[Passage]) -> Draft: ...
+    @property
+    def name(self) -> str: ...
+
+    def check(self) -> None:
+        """Make sure, before any work, that it can be used; raises what `LanguageModel.check` raises."""
+        ...
+
+    def compose(
+        self, question: Question, passages: Sequence[Passage], *, on_text: Callable[[str], None] | None = None
+    ) -> Draft: ...
+
+    async def acompose(
+        self, question: Question, passages: Sequence[Passage], *, on_text: Callable[[str], None] | None = None
+    ) -> Draft:
+        """As `compose`, without blocking the event loop."""
+        ...

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from adapters.names import Role, load_model, parse_model_name
 from ingestion.elements import Paper
-from rag_app.errors import DiskFull, RagAppError, SpaceMismatch
+from rag_app.errors import DiskFull, RagAppError, SpaceMismatch, UsageError
 from rag_app.intake import Intake, languages_of
 from rag_app.reports import (
     IngestReport,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from rag_app.vectors.space import Space
 
 DEFAULT_FOLDER = "rag_library"
+ANSWER_LANGUAGES = ("en", "fa")
 
 
 class Library:
@@ -154,6 +155,8 @@ class Library:
         papers: Sequence[str] = (),
         pages: Sequence[int] = (),
         kinds: Sequence[str] = (),
+        language: str | None = None,
+        on_text: Callable[[str], None] | None = None,
     ) -> Answer:
         """The answer to one question, with checked citations, or a refusal; it is saved in the library.
 
@@ -161,8 +164,12 @@ class Library:
             k: passages the answer may rest on.
             answer: name of the model that answers; settings.models.answer when None.
             papers: only these documents, by name or id. pages: only these, 1-based. kinds: only these.
+            language: of the answer, "en" or "fa"; the question's when None. The builtin answerer quotes, and so keeps
+                the papers' language.
+            on_text: called with each new piece of the draft while a language model writes it, before it is checked.
         """
-        return self.as_query_engine(k=k, answer=answer, papers=papers, pages=pages, kinds=kinds).answer(question)
+        engine = self.as_query_engine(k=k, answer=answer, papers=papers, pages=pages, kinds=kinds, language=language)
+        return engine.answer(question, on_text=on_text)
 
     def search(
         self,
@@ -208,14 +215,36 @@ class Library:
         papers: Sequence[str] = (),
         pages: Sequence[int] = (),
         kinds: Sequence[str] = (),
+        language: str | None = None,
+        streaming: bool = False,
     ) -> PaperQueryEngine:
-        """A LlamaIndex query engine over this library; arguments as in `ask`."""
+        """A LlamaIndex query engine over this library; arguments as in `ask`, streaming as in PaperQueryEngine.
+
+        `engine.use("ollama:gemma3:4b")` lets another model answer from the next question on.
+        """
         from rag_app.answering.engine import PaperQueryEngine
 
-        answerer: Answerer = self._model("answer", answer or self.settings.models.answer)
-        retriever = self.as_retriever(k=k, papers=papers, pages=pages, kinds=kinds)
-        models = {"answer": answerer.name, "text_embedding": str(self.settings.models.text_embedding)}
-        return PaperQueryEngine(retriever, answerer, models=models, on_answer=self._saved)
+        return PaperQueryEngine(
+            self.as_retriever(k=k, papers=papers, pages=pages, kinds=kinds),
+            self._answerer(answer or self.settings.models.answer),
+            models={"text_embedding": str(self.settings.models.text_embedding)},
+            language=_answer_language(language),
+            streaming=streaming,
+            on_answer=self._saved,
+            resolve=self._answerer,
+        )
+
+    def _answerer(self, name: str) -> Answerer:
+        """Who answers under this model name: the builtin answerer, or a language model that writes from evidence."""
+        model = self._model("answer", name)
+        if parse_model_name(name).scheme == "builtin":
+            return model
+        from rag_app.answering.pictures import LibraryPictures
+        from rag_app.answering.writer import ModelAnswerer
+
+        return ModelAnswerer(
+            model, pictures=LibraryPictures(self.path), context_tokens=self.settings.ollama.context_tokens
+        )
 
     def _saved(self, answer: Answer) -> Answer:
         from rag_app.answering.engine import with_id
@@ -290,3 +319,11 @@ class Library:
         if name not in self._spaces:
             self._spaces[name] = Space(self._store, name)
         return self._spaces[name]
+
+
+def _answer_language(language: str | None) -> str | None:
+    if language is not None and language not in ANSWER_LANGUAGES:
+        raise UsageError(
+            f"Answers cannot be asked for in {language!r}; the languages are {', '.join(ANSWER_LANGUAGES)}."
+        )
+    return language

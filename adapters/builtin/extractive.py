@@ -6,8 +6,9 @@ adapters.builtin.confidence says how likely it is that they answer at all.
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -59,14 +60,27 @@ class ExtractiveAnswerer:
         self._embedding = embedding
         self._weights = weights or Weights()
 
-    def compose(self, question: Question, passages: Sequence[Passage]) -> Draft:
-        """The best units as statements, best first, and the probability that the first one answers."""
+    def check(self) -> None:
+        """Nothing to make sure of: what it needs comes with the application."""
+
+    def compose(
+        self, question: Question, passages: Sequence[Passage], *, on_text: Callable[[str], None] | None = None
+    ) -> Draft:
+        """The best units as statements, best first, and the probability that the first one answers.
+
+        on_text is not called: nothing is written word by word, the answer is there at once.
+        """
         ranked = self.rank(question, passages)
         if not ranked:
             return Draft((), 0.0)
         chosen = _chosen(ranked)
         statements = tuple(_statement(question, scored.unit) for scored in chosen)
         return Draft(statements, confidence(question, ranked))
+
+    async def acompose(
+        self, question: Question, passages: Sequence[Passage], *, on_text: Callable[[str], None] | None = None
+    ) -> Draft:
+        return await asyncio.to_thread(self.compose, question, passages)
 
     def rank(self, question: Question, passages: Sequence[Passage]) -> list[ScoredUnit]:
         """Every unit with its score, best first."""
@@ -170,7 +184,7 @@ def _overlap(one: Unit, other: Unit) -> float:
 
 def _statement(question: Question, unit: Unit) -> Statement:
     passage = unit.passage
-    label = _label(passage.label, question.language)
+    label = _label(passage.label, question.answer_language)
     if unit.row is not None and passage.cells:
         names = tables.headings(passage.cells, passage.header_rows)
         columns = tables.asked_columns(question.weights, names)

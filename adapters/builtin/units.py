@@ -52,7 +52,10 @@ class ScoredUnit:
 
 def units(passage: Passage) -> Iterator[Unit]:
     """Everything in `passage` that can be quoted alone, in order."""
-    about = frozenset(terms(" ".join((passage.section, passage.caption or "", passage.label or "", passage.context))))
+    # What a model read in it helps to find it. It is never quoted here: the builtin answerer gives the paper's words.
+    read = passage.description.quotable if passage.description else ""
+    around = (passage.section, passage.caption or "", passage.label or "", passage.context, read)
+    about = frozenset(terms(" ".join(around)))
     match passage.kind:
         case "table" if passage.cells:
             yield from _rows(passage, about)
