@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from llama_index.core.schema import ImageNode, NodeRelationship, RelatedNodeInfo
 
-from ingestion.elements import Element, Place, Problem
+from ingestion.elements import Problem
 from rag_app.errors import (
     LibraryBusy,
     LibraryDamaged,
@@ -232,23 +232,6 @@ def test_answers_are_kept_with_what_led_to_them(store: Store):
     (saved,) = store.answers()
     assert (saved.question, saved.generation, saved.body["citations"]) == ("what?", 1, [{"n": 1}])
     assert store.count_answers() == 1
-
-
-def test_the_ledger(store: Store):
-    put(store, "a")
-    elements = [Element(f"e{i}", i, "figure", (Place(1, (0, 0, 1, 1)),)) for i in range(3)]
-    assert store.ledger.plan(sha("a"), elements, model="m", prompt_version="1") == 3
-    assert store.ledger.plan(sha("a"), elements, model="m", prompt_version="1") == 0
-    first, second, _ = store.ledger.rows(state="pending", model="m")
-    store.ledger.done(first.id, result="a plot", seconds=2.0)
-    store.ledger.failed(second.id, reason="the server is down", seconds=0.5)
-    assert store.ledger.counts() == {"done": 1, "failed": 1, "pending": 1}
-    (failed,) = store.ledger.rows(state="failed")
-    assert (failed.reason, failed.result, failed.attempts) == ("the server is down", None, 1)
-    assert store.ledger.retry() == 1
-    assert store.ledger.counts() == {"done": 1, "pending": 2}
-    store.remove(sha("a"))
-    assert store.ledger.rows() == []
 
 
 def test_another_writer_is_named(store: Store):

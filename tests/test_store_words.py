@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rag_app.searchable import searchable
-from rag_app.store import Filter, Scored, Store, fulltext
+from rag_app.store import Filter, Scored, Store, descriptions, fulltext, generations
 from tests.storing import VOCABULARY, node, nodes_of, paper, put, sha
 
 
@@ -26,9 +26,9 @@ def plain_bm25(store: Store, terms: list[str], *, k: int, allowed: Filter | None
     for info in store.documents():
         for found in nodes_of(store, info.document_id):
             m = found.metadata
-            columns = [
-                searchable(str(t or "")) for t in (m["title"], m["section"], m["caption"], found.text, m["context"])
-            ]
+            read = m.get("description", {})
+            caption = " ".join(str(t or "") for t in (m["caption"], read.get("summary"), read.get("text")))
+            columns = [searchable(str(t or "")) for t in (m["title"], m["section"], caption, found.text, m["context"])]
             lengths[found.row] = sum(len(column.split()) for column in columns)
             counts[found.row] = {
                 term: sum(w * column.split().count(term) for w, column in zip(fulltext.WEIGHTS, columns, strict=True))
@@ -58,9 +58,20 @@ def assert_same(store: Store, terms: list[str], *, k: int = 10, allowed: Filter 
     assert set(clear) <= {hit.row for hit in found}
 
 
+def describe(store: Store, draw: random.Random) -> None:
+    """Put a description of random words into a random node, as describing does."""
+    row = draw.choice(store.rows_where("1", []).tolist())
+    said = {"summary": draw.choice(VOCABULARY), "text": " ".join(draw.choices(VOCABULARY, k=draw.randint(0, 9)))}
+    with store.database.transaction() as connection:
+        found = connection.execute(
+            "SELECT row, node_id, metadata, extras, text FROM nodes WHERE row = ?", (row,)
+        ).fetchone()
+        descriptions.put(connection, descriptions.NodeOf(*found), said, generations.new_generation(connection), {})
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_it_is_bm25_whatever_happened_before(store: Store, seed: int):
-    """Random papers come, change and go; the postings file is written at some of the moments."""
+    """Random papers come, change, are described and go; the postings file is written at some of the moments."""
     draw = random.Random(seed)
     for step in range(25):
         name = f"p{draw.randrange(6)}.pdf"
@@ -68,13 +79,20 @@ def test_it_is_bm25_whatever_happened_before(store: Store, seed: int):
             put(store, f"{seed}-{step}", name, count=draw.randint(1, 8))
         else:
             store.remove(draw.choice(store.documents()).document_id)
+        for _ in range(draw.randrange(4) if store.size() else 0):
+            describe(store, draw)
         if draw.random() < 0.2:
             store.fold_words(always=True)
         if step % 3 == 0:
             assert_same(store, draw.sample(VOCABULARY, 4))
             assert_same(store, draw.sample(VOCABULARY, 3), k=3, allowed=Filter(kinds=("table",)))
             if found := store.documents():
-                assert_same(store, draw.sample(VOCABULARY, 5), allowed=Filter(documents=(found[0].document_id,)))
+                only = Filter(documents=(found[0].document_id,))
+                assert_same(store, draw.sample(VOCABULARY, 5), allowed=only)
+                inside = store.row_ids(only)
+                assert inside is not None
+                for term, count in store.frequency_in(found[0].document_id, VOCABULARY[:9])[1].items():
+                    assert count == len([n for n in store.nodes(inside.tolist()) if any(term in c for c in n.terms)])
     with Store.open(store.folder) as later:  # what is on disk, not what is in memory
         assert_same(later, draw.sample(VOCABULARY, 6))
 

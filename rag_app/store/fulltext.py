@@ -30,12 +30,16 @@ def fingerprint() -> str:
 
 
 def columns(metadata: str, text: str) -> tuple[str, ...]:
-    """The searchable title, section, caption, body and context of a node from its stored metadata (JSON) and text."""
+    """The searchable title, section, caption, body and context of a node from its stored metadata (JSON) and text.
+
+    What a model read in a figure, table or formula counts as its caption.
+    """
     found = json.loads(metadata)
-    title, section, caption, context = (
-        searchable(str(found.get(key) or "")) for key in ("title", "section", "caption", "context")
-    )
-    return title, section, caption, searchable(text), context
+    title, section, caption, context = (str(found.get(key) or "") for key in ("title", "section", "caption", "context"))
+    description = found.get("description")
+    if description:
+        caption = "\n".join(part for part in (caption, description["summary"], description["text"]) if part)
+    return searchable(title), searchable(section), searchable(caption), searchable(text), searchable(context)
 
 
 def pack(words: Sequence[str]) -> bytes:
@@ -53,7 +57,9 @@ def add(connection: sqlite3.Connection, row: int, words: Sequence[str]) -> None:
     connection.execute(
         "INSERT INTO search(rowid, title, section, caption, body, context) VALUES(?, ?, ?, ?, ?, ?)", (row, *words)
     )
-    connection.execute("INSERT INTO lengths VALUES(?, ?)", (row, sum(len(column.split()) for column in words)))
+    connection.execute(
+        "INSERT OR REPLACE INTO lengths VALUES(?, ?)", (row, sum(len(column.split()) for column in words))
+    )
 
 
 def delete(connection: sqlite3.Connection, rows: str) -> None:

@@ -1,19 +1,28 @@
-"""The ledger: what models still have to describe. A row is there before the work starts; a failure is never a text."""
+"""The ledger: what models still have to describe. A row is there before the work starts; a failure is never a text.
+
+A row is pending, done or failed. A pending row with a result has its reply, which is not in its node yet: it is put
+there by the next run and never asked for again. Equal crops of a kind are one piece of work for a model and a prompt.
+"""
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from ingestion.elements import Element
-from rag_app.store import naming
+from rag_app.store import descriptions
 from rag_app.store.database import Database
-from rag_app.store.records import LedgerRow
+from rag_app.store.records import Failure, LedgerKey, LedgerRow, ModelTally, Reading, Winner
 
 _COLUMNS = (
-    "ledger.id, document_id, element_id, ledger.kind, model, prompt_version, state, reason, result, ledger.seconds, "
-    "attempts FROM ledger JOIN documents ON documents.id = ledger.document"
+    "ledger.id, document_id, element_id, ledger.kind, ledger.image, model, prompt_version, state, error, reason, "
+    "result, score, verified, ledger.seconds, attempts, updated "
+    "FROM ledger JOIN documents ON documents.id = ledger.document"
+)
+_NOT_DESCRIBED = (
+    "NOT EXISTS (SELECT 1 FROM ledger AS other WHERE other.document = ledger.document "
+    "AND other.element_id = ledger.element_id AND other.state = 'done')"
 )
 
 
@@ -23,15 +32,22 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def plan(self, document_id: str, elements: Sequence[Element], *, model: str, prompt_version: str) -> int:
-        """Note that these elements are to be described; those already noted keep their state. Returns the new rows."""
+    def plan(
+        self, document_id: str, elements: Sequence[Element], *, model: str, prompt_versions: Mapping[str, str]
+    ) -> int:
+        """Note that these elements are to be described; those already noted keep their state. Returns the new rows.
+
+        Elements without a crop are left out, and so are all where the document is gone. prompt_versions: by kind.
+        """
         with self._database.transaction() as connection:
-            document = naming.resolve(connection, document_id)
+            found = connection.execute("SELECT id FROM documents WHERE document_id = ?", (document_id,)).fetchone()
+            if found is None:
+                return 0
             before = connection.total_changes
             connection.executemany(
-                "INSERT OR IGNORE INTO ledger(document, element_id, kind, model, prompt_version, state, updated) "
-                "VALUES(?, ?, ?, ?, ?, 'pending', ?)",
-                [(document, element.id, element.kind, model, prompt_version, _now()) for element in elements],
+                "INSERT OR IGNORE INTO ledger(document, element_id, kind, image, model, prompt_version, state, updated)"
+                " VALUES(?, ?, ?, ?, ?, ?, 'pending', ?)",
+                [(found[0], e.id, e.kind, e.image, model, prompt_versions[e.kind], now()) for e in elements if e.image],
             )
             return connection.total_changes - before
 
@@ -48,39 +64,90 @@ class Ledger:
             ).fetchall()
         return [LedgerRow(*row) for row in found]
 
-    def done(self, row: int, *, result: str, seconds: float) -> None:
-        """The model answered; `result` is its description."""
-        self._settle(row, "done", None, result, seconds)
+    def known(self, key: LedgerKey) -> str | None:
+        """What this model already read in such a crop with this prompt, as JSON; None when it has to be asked."""
+        with self._database.snapshot() as connection:
+            return descriptions.reading_of(connection, key)
 
-    def failed(self, row: int, *, reason: str, seconds: float) -> None:
-        """The model did not answer; `reason` is one sentence."""
-        self._settle(row, "failed", reason, None, seconds)
-
-    def retry(self, *, model: str | None = None) -> int:
-        """Make failed rows pending again; returns how many."""
+    def keep(self, reading: Reading) -> int:
+        """Note a reply before it is in its nodes; returns for how many rows, 0 when the document is gone."""
         with self._database.transaction() as connection:
-            where, values = ("AND model = ?", (model,)) if model else ("", ())
+            return descriptions.keep(connection, reading, now())
+
+    def failed(self, key: LedgerKey, *, error: str, reason: str, seconds: float) -> int:
+        """The model did not answer: the failure's class, and one sentence. Returns for how many rows."""
+        with self._database.transaction() as connection:
             return connection.execute(
-                f"UPDATE ledger SET state = 'pending', reason = NULL WHERE state = 'failed' {where}", values
+                "UPDATE ledger SET state = 'failed', error = ?, reason = ?, seconds = ?, updated = ?, "
+                "attempts = attempts + 1 WHERE image = ? AND kind = ? AND model = ? AND prompt_version = ? "
+                "AND state = 'pending' AND result IS NULL",
+                (error, reason, seconds, now(), *key),
             ).rowcount
+
+    def reopen(self, rows: Sequence[int]) -> int:
+        """Make failed rows, by id, pending again; returns how many."""
+        with self._database.transaction() as connection:
+            return connection.execute(
+                "UPDATE ledger SET state = 'pending', error = NULL, reason = NULL, updated = ? "
+                "WHERE state = 'failed' AND id IN (SELECT value FROM json_each(?))",
+                (now(), json.dumps(list(rows))),
+            ).rowcount
+
+    def undescribed_failures(self) -> list[LedgerRow]:
+        """Failed rows of elements that no model has described, oldest first."""
+        with self._database.snapshot() as connection:
+            found = connection.execute(
+                f"SELECT {_COLUMNS} WHERE state = 'failed' AND {_NOT_DESCRIBED} ORDER BY ledger.id"
+            ).fetchall()
+        return [LedgerRow(*row) for row in found]
+
+    def winners(self, document_id: str) -> dict[str, Winner]:
+        """By element id: the description its node carries."""
+        with self._database.snapshot() as connection:
+            found = connection.execute(
+                "SELECT element_id, model, score, verified FROM ledger JOIN documents ON documents.id = document "
+                "WHERE document_id = ? AND state = 'done' "
+                "ORDER BY verified, score, ledger.updated, ledger.id",  # the best comes last and stays
+                (document_id,),
+            ).fetchall()
+        return {element: Winner(model, score, bool(verified)) for element, model, score, verified in found}
 
     def counts(self) -> dict[str, int]:
         """Number of rows by state."""
         with self._database.snapshot() as connection:
             return dict(connection.execute("SELECT state, count(*) FROM ledger GROUP BY state").fetchall())
 
-    def _settle(self, row: int, state: str, reason: str | None, result: str | None, seconds: float) -> None:
-        with self._database.transaction() as connection:
-            _update(connection, row, (state, reason, result, seconds, _now()))
+    def tallies(self) -> list[ModelTally]:
+        """How far each model has got, in the order they were first asked."""
+        with self._database.snapshot() as connection:
+            found = connection.execute(
+                "SELECT model, sum(state = 'done'), sum(state = 'done' AND verified), sum(state = 'failed'), "
+                "sum(state = 'pending') FROM ledger GROUP BY model ORDER BY min(id)"
+            ).fetchall()
+        return [ModelTally(*row) for row in found]
+
+    def described(self) -> tuple[int, int]:
+        """How many elements have a description, and for how many of them it is a verified one."""
+        with self._database.snapshot() as connection:
+            return connection.execute(
+                "SELECT count(*), coalesce(sum(verified), 0) FROM (SELECT max(verified) AS verified FROM ledger "
+                "WHERE state = 'done' GROUP BY document, element_id)"
+            ).fetchone()
+
+    def failures(self, *, last: int | None = None) -> list[Failure]:
+        """What no model has described though one was asked, newest first."""
+        with self._database.snapshot() as connection:
+            found = connection.execute(
+                "SELECT documents.name, element_id, ledger.kind, ledger.image, model, error, reason, "
+                "(SELECT label FROM nodes WHERE nodes.image = ledger.image AND nodes.document = ledger.document), "
+                "(SELECT page FROM nodes WHERE nodes.image = ledger.image AND nodes.document = ledger.document) "
+                "FROM ledger JOIN documents ON documents.id = ledger.document "
+                f"WHERE state = 'failed' AND {_NOT_DESCRIBED} ORDER BY updated DESC, ledger.id DESC LIMIT ?",
+                (-1 if last is None else last,),
+            ).fetchall()
+        return [Failure(*row) for row in found]
 
 
-def _update(connection: sqlite3.Connection, row: int, values: tuple[object, ...]) -> None:
-    connection.execute(
-        "UPDATE ledger SET state = ?, reason = ?, result = ?, seconds = ?, updated = ?, attempts = attempts + 1 "
-        "WHERE id = ?",
-        (*values, row),
-    )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def now() -> str:
+    """UTC to the millisecond: which of two descriptions is newer."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,4 +1,4 @@
-"""One writer at a time. The operating system holds the lock, so it ends with its process, however that ends."""
+"""One process at a time. The operating system holds the lock, so it ends with its process, however that ends."""
 
 from __future__ import annotations
 
@@ -18,16 +18,18 @@ from rag_app.errors import LibraryBusy
 from rag_app.store.failures import os_errors
 
 
-class WriterLock:
-    """The library's writer lock: re-entrant in a thread, waits for other threads, refuses other processes.
+class ProcessLock:
+    """A lock of a library folder: re-entrant in a thread, waits for other threads, refuses other processes.
 
-    `writer.lock` is the lock itself; `writer.json` only says who holds it and means nothing while the lock is free.
+    `<name>.lock` is the lock itself; `<name>.json` only says who holds it and means nothing while the lock is free.
+    doing: what its holder does to the library: "written".
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str, *, doing: str) -> None:
         self._folder = folder
-        self._note = folder / "writer.json"
-        self._file = FileLock(folder / "writer.lock", thread_local=False)
+        self._doing = doing
+        self._note = folder / f"{name}.json"
+        self._file = FileLock(folder / f"{name}.lock", thread_local=False)
         self._threads = threading.RLock()
         self._depth = 0
 
@@ -50,6 +52,19 @@ class WriterLock:
                     self._note.unlink(missing_ok=True)
                     self._file.release()
 
+    def holder(self) -> dict[str, str | int] | None:
+        """Who holds it now: pid, host, since (UTC, ISO 8601) and command; None when nobody does."""
+        if self._depth > 0:
+            return _holder()
+        if not Path(self._file.lock_file).exists() or not os.access(self._file.lock_file, os.W_OK):
+            return None
+        try:
+            self._file.acquire(timeout=0)
+        except Timeout:
+            return self._read_note() or {"pid": 0, "host": "", "since": "", "command": ""}
+        self._file.release()
+        return None
+
     def _take(self, wait_s: float) -> None:
         with os_errors(self._folder):
             try:
@@ -64,14 +79,30 @@ class WriterLock:
 
     def _busy(self) -> str:
         end = "Wait until it is done, or stop it; reading works meanwhile."
+        holder = self._read_note()
+        if holder is None:  # it is just starting or ending: its note is not whole
+            return f"The library {self._folder} is being {self._doing} by another process. {end}"
+        return (
+            f"The library {self._folder} is being {self._doing} by process {holder['pid']} ({holder['command']}) on "
+            f"{holder['host']} since {holder['since']}. {end}"
+        )
+
+    def _read_note(self) -> dict[str, str | int] | None:
         try:
-            holder = json.loads(self._note.read_text(encoding="utf-8"))
-            return (
-                f"The library {self._folder} is being written by process {holder['pid']} ({holder['command']}) on "
-                f"{holder['host']} since {holder['since']}. {end}"
-            )
-        except (OSError, ValueError, KeyError):  # the holder is just starting or ending: its note is not whole
-            return f"The library {self._folder} is being written by another process. {end}"
+            note = json.loads(self._note.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return note if isinstance(note, dict) and {"pid", "host", "since", "command"} <= note.keys() else None
+
+
+def writer_lock(folder: Path) -> ProcessLock:
+    """Who takes papers in or out."""
+    return ProcessLock(folder, "writer", doing="written")
+
+
+def describer_lock(folder: Path) -> ProcessLock:
+    """Who asks models about the library's figures, tables and formulas."""
+    return ProcessLock(folder, "describer", doing="described")
 
 
 def _holder() -> dict[str, str | int]:

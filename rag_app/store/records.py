@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingestion.elements import Problem
+from rag_app.evidence import Description
 from rag_app.store.encoding import decode_node
 from rag_app.store.fulltext import unpack
 
@@ -148,21 +149,94 @@ class Active:
     missing: int
 
 
+class LedgerKey(NamedTuple):
+    """One piece of work: a crop of a kind, read by a model with a prompt. Equal crops share it.
+
+    image is the crop's file name.
+    """
+
+    image: str
+    kind: str
+    model: str
+    prompt_version: str
+
+
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """One element to be described by one model with one prompt. state: pending, done, failed (with its reason)."""
+    """One element to be described by one model with one prompt.
+
+    state     pending, done, failed; pending with a result: the reply is there and not in its node yet
+    error     class name of the failure, reason its sentence
+    result    the Description as JSON, with its score (0 to 1) and whether it is verified
+    updated   UTC, ISO 8601 with milliseconds
+    """
 
     id: int
     document_id: str
     element_id: str
     kind: str
+    image: str
     model: str
     prompt_version: str
     state: str
+    error: str | None
     reason: str | None
     result: str | None
+    score: float | None
+    verified: int | None
     seconds: float | None
     attempts: int
+    updated: str
+
+    @property
+    def key(self) -> LedgerKey:
+        return LedgerKey(self.image, self.kind, self.model, self.prompt_version)
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of a piece of work, and how long the model took."""
+
+    key: LedgerKey
+    description: Description
+    seconds: float
+
+
+class Winner(NamedTuple):
+    """The description that an element's node carries: who made it, its score and whether it is verified."""
+
+    model: str
+    score: float
+    verified: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ModelTally:
+    """How far one model has got: elements done (so many of them verified), failed and pending."""
+
+    model: str
+    done: int
+    verified: int
+    failed: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An element that a model was asked about in vain and that has no description.
+
+    error is the failure's class, reason its sentence; label "Figure 3" or None; page 1-based.
+    """
+
+    document: str
+    element_id: str
+    kind: str
+    image: str
+    model: str
+    error: str | None
+    reason: str | None
+    label: str | None
+    page: int | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,21 @@
-"""The tables, their version, and how an older library becomes a current one."""
+"""The tables, their version, and when an older library is brought up to date."""
 
 from __future__ import annotations
 
 import secrets
 import sqlite3
-from collections.abc import Callable
 
 from rag_app.errors import LibraryDamaged, LibraryTooNew
+from rag_app.store.migrations import MIGRATIONS
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x52414750  # "RAGP": tells this file from any other SQLite file
 
 # Every id is AUTOINCREMENT: a FAISS file or a saved answer may outlive the row it names, and must never name another.
 # `generations` gets one row for each transaction that changes nodes or vectors; its random token tells a restored or
-# diverged library from the one a derived file was built from.
+# diverged library from the one a derived file was built from. `changed_nodes` says when a node's words last changed in
+# place: a vector of an earlier generation was made from other words. A pending ledger row with a result has its reply,
+# which is not in its node yet.
 _TABLES = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -92,6 +94,12 @@ CREATE TABLE mentions(
 ) WITHOUT ROWID;
 CREATE INDEX mentions_by_label ON mentions(label, row);
 
+CREATE TABLE changed_nodes(
+    row INTEGER PRIMARY KEY REFERENCES nodes(row) ON DELETE CASCADE,
+    generation INTEGER NOT NULL
+);
+CREATE INDEX changed_by_generation ON changed_nodes(generation);
+
 CREATE TABLE removed_nodes(
     row INTEGER PRIMARY KEY,
     generation INTEGER NOT NULL
@@ -129,17 +137,22 @@ CREATE TABLE ledger(
     document INTEGER NOT NULL REFERENCES documents(id) ON DELETE CASCADE,
     element_id TEXT NOT NULL,
     kind TEXT NOT NULL,
+    image TEXT NOT NULL,
     model TEXT NOT NULL,
     prompt_version TEXT NOT NULL,
     state TEXT NOT NULL CHECK(state IN ('pending', 'done', 'failed')),
+    error TEXT,
     reason TEXT,
     result TEXT,
+    score REAL,
+    verified INTEGER,
     seconds REAL,
     attempts INTEGER NOT NULL DEFAULT 0,
     updated TEXT NOT NULL,
     UNIQUE(document, element_id, model, prompt_version)
 );
 CREATE INDEX ledger_by_state ON ledger(state, model);
+CREATE INDEX ledger_by_image ON ledger(image);
 
 CREATE TABLE answers(
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -149,9 +162,6 @@ CREATE TABLE answers(
     body TEXT NOT NULL
 );
 """
-
-# version -> what turns a library of that version into the next one, inside the caller's transaction
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {}
 
 
 def prepare(connection: sqlite3.Connection, *, where: str) -> None:
@@ -169,8 +179,9 @@ def prepare(connection: sqlite3.Connection, *, where: str) -> None:
                 connection.execute(statement)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute("INSERT INTO meta VALUES('library', ?)", (secrets.token_hex(8),))
-        for step in range(max(found, 1), SCHEMA_VERSION):
-            MIGRATIONS[step](connection)
+        else:
+            for step in range(found, SCHEMA_VERSION):
+                MIGRATIONS[step](connection)
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
         connection.execute("COMMIT")
     except BaseException:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -120,8 +120,15 @@ def removed_since(connection: sqlite3.Connection, generation: int) -> np.ndarray
     return np.array([row for (row,) in found], dtype=np.int64)
 
 
+# A vector of an earlier generation than its node's words was made from other words.
+_CURRENT = (
+    "SELECT vectors.row FROM vectors LEFT JOIN changed_nodes USING(row) "
+    "WHERE space = ? AND vectors.generation >= coalesce(changed_nodes.generation, 0)"
+)
+
+
 def missing(connection: sqlite3.Connection, name: str) -> list[int]:
-    """Rows with a vector in the space that answers for this role, but none in `name`."""
+    """Rows with a vector in the space that answers for this role, but no current one in `name`."""
     role = parse(name)[0]
     found, now = find(connection, name), active(connection, role)
     if now is None or now == name:
@@ -131,17 +138,53 @@ def missing(connection: sqlite3.Connection, name: str) -> list[int]:
     return [
         row
         for (row,) in connection.execute(
-            "SELECT row FROM vectors WHERE space = ? AND row NOT IN (SELECT row FROM vectors WHERE space = ?) "
-            "ORDER BY row",
+            f"SELECT row FROM vectors WHERE space = ? AND row NOT IN ({_CURRENT}) ORDER BY row",
             (answering[0], found[0] if found else -1),
         )
     ]
 
 
-def activate(connection: sqlite3.Connection, name: str) -> Active:
-    """Let `name` answer for its role when no node is missing in it; says how far it has got."""
+def unembedded(connection: sqlite3.Connection, name: str) -> list[int]:
+    """Rows of nodes that can be evidence and have no current vector in `name`, whatever answers now."""
+    found = find(connection, name)
+    return [
+        row
+        for (row,) in connection.execute(
+            f"SELECT row FROM nodes WHERE kind != 'reference' AND row NOT IN ({_CURRENT}) ORDER BY row",
+            (found[0] if found else -1,),
+        )
+    ]
+
+
+def behind(connection: sqlite3.Connection, name: str) -> list[int]:
+    """Rows whose vector in `name` was made before their words changed; cheap, unlike `unembedded`."""
+    found = find(connection, name)
+    return [
+        row
+        for (row,) in connection.execute(
+            "SELECT vectors.row FROM changed_nodes JOIN vectors USING(row) "
+            "WHERE space = ? AND vectors.generation < changed_nodes.generation ORDER BY vectors.row",
+            (found[0] if found else -1,),
+        )
+    ]
+
+
+def unchanged(connection: sqlite3.Connection, rows: Sequence[int], generation: int) -> set[int]:
+    """Those of `rows` that are nodes now and whose words have not changed after `generation`."""
+    return {
+        row
+        for (row,) in connection.execute(
+            "SELECT row FROM nodes LEFT JOIN changed_nodes USING(row) "
+            "WHERE row IN (SELECT value FROM json_each(?)) AND coalesce(changed_nodes.generation, 0) <= ?",
+            (json.dumps([int(row) for row in rows]), generation),
+        )
+    }
+
+
+def activate(connection: sqlite3.Connection, name: str, *, without: Collection[int] = ()) -> Active:
+    """Let `name` answer for its role when no node is missing in it but those `without`; says how far it has got."""
     ensure(connection, name)
-    left = len(missing(connection, name))
+    left = len(set(missing(connection, name)).difference(without))
     if left == 0:
         connection.execute("INSERT OR REPLACE INTO meta VALUES(?, ?)", (f"active:{parse(name)[0]}", name))
     return Active(name, left == 0, left)

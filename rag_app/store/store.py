@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
@@ -19,17 +19,19 @@ import numpy as np
 
 from ingestion.elements import Paper
 from rag_app.errors import UnknownDocument
-from rag_app.store import checking, fulltext, naming, reading, spaces, writing
+from rag_app.store import checking, descriptions, fulltext, generations, naming, reading, spaces, writing
 from rag_app.store.database import Database
 from rag_app.store.failures import read_only as read_only_error
 from rag_app.store.ledger import Ledger
-from rag_app.store.lock import WriterLock
+from rag_app.store.ledger import now as ledger_now
+from rag_app.store.lock import describer_lock, writer_lock
 from rag_app.store.records import (
     Active,
     CommitResult,
     DocumentInfo,
     Filter,
     Integrity,
+    Reading,
     SavedAnswer,
     Scored,
     SpaceInfo,
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
 
 _REMEMBERED_FILTERS = 16
 
+Embed = Callable[[Sequence["BaseNode"]], Mapping[str, np.ndarray]]  # nodes -> by space, vectors (nodes, dimension)
+
 
 class Store:
     """The SQLite file `<folder>/library.sqlite`. One writer at a time, any number of readers, safe between threads."""
@@ -52,7 +56,8 @@ class Store:
         self.folder = folder
         self.database = database
         self.ledger = Ledger(database)
-        self._lock = WriterLock(folder)
+        self._lock = writer_lock(folder)
+        self.describer = describer_lock(folder)
         self._words = Words(folder)
         self._filters: OrderedDict[tuple[int, Filter], np.ndarray] = OrderedDict()
         self._guard = Lock()
@@ -243,7 +248,7 @@ class Store:
     ) -> list[int]:
         """Append nodes that come without a Paper (the LlamaIndex vector store); equal node ids are replaced."""
         with self.write_lock(), self.database.transaction() as connection:
-            generation = writing.new_generation(connection)
+            generation = generations.new_generation(connection)
             fulltext.make_current(connection)
             document = writing.bare_document(connection, document_id, name)
             rows = writing.add_nodes(connection, document, nodes, generation)
@@ -255,7 +260,40 @@ class Store:
         """Take single nodes out."""
         with self.write_lock(), self.database.transaction() as connection:
             fulltext.make_current(connection)
-            writing.remove_nodes(connection, reading.existing(connection, rows), writing.new_generation(connection))
+            writing.remove_nodes(connection, reading.existing(connection, rows), generations.new_generation(connection))
+
+    # --- descriptions ---------------------------------------------------------------------------------------------
+
+    def known_descriptions(self, paper: Paper) -> dict[str, dict[str, Any]]:  # Any: a Description as JSON
+        """By element id: what has been read, in any document, in a crop that is exactly the element's."""
+        images = {element.image for element in paper.elements if element.image}
+        with self.snapshot() as connection:
+            found = descriptions.known(connection, images)
+        wanted = {element.id: (element.image or "", element.kind) for element in paper.elements}
+        return {element: found[crop] for element, crop in wanted.items() if crop in found}
+
+    def describe(self, readings: Sequence[Reading], *, embed: Embed | None = None) -> int:
+        """Make the ledger rows of these readings done and put the descriptions into their nodes, in one transaction.
+
+        A node keeps its row and id. It carries the description that wins for its element: a verified one before an
+        unverified one, then the higher score, then the newer. Works while another process ingests.
+
+        Args:
+            embed: vectors (n, dimension) of nodes by space, NaN for none. Without it, and where a node was changed in
+                between, the vectors stay as they are and are `behind` (see `vectors_behind`).
+
+        Returns how many rows are done now; 0 when their documents are gone. Raises LibraryBusy, LibraryReadOnly,
+        DiskFull; nothing has changed then.
+        """
+        with self.snapshot() as connection:
+            drafts = [
+                descriptions.described(node, reading.description.to_dict())
+                for reading in readings
+                for node in descriptions.would_win(connection, reading)
+            ]
+        vectors = _by_row(embed([node.node for node in drafts]), drafts) if embed and drafts else {}
+        with self.database.transaction() as connection:
+            return descriptions.settle(connection, readings, vectors, ledger_now())
 
     # --- vectors --------------------------------------------------------------------------------------------------
 
@@ -270,19 +308,49 @@ class Store:
             return spaces.active(connection, role)
 
     def add_vectors(self, space: str, rows: Sequence[int], matrix: np.ndarray) -> None:
-        """Store vectors (len(rows), dimension) of nodes that are there already: filling a new space, in batches."""
+        """Store vectors (len(rows), dimension) of nodes that are there already."""
         with self.write_lock(), self.database.transaction() as connection:
-            spaces.add_matrix(connection, space, rows, matrix, writing.new_generation(connection))
+            spaces.add_matrix(connection, space, rows, matrix, generations.new_generation(connection))
+
+    def fill(self, space: str, rows: Sequence[int], matrix: np.ndarray, *, as_of: int) -> None:
+        """Store vectors (len(rows), dimension) made from the nodes as they were in generation `as_of`.
+
+        Nodes that have gone or changed since are left out. Works while another process ingests.
+        """
+        with self.database.transaction() as connection:
+            there = spaces.unchanged(connection, rows, as_of)
+            at = [i for i, row in enumerate(rows) if row in there]
+            if at:
+                generation = generations.new_generation(connection)
+                spaces.add_matrix(connection, space, [rows[i] for i in at], matrix[at], generation)
+
+    def begin_space(self, space: str) -> None:
+        """Make the space, empty: from now on what is ingested goes into it too."""
+        with self.database.transaction() as connection:
+            spaces.ensure(connection, space)
+
+    def unembedded(self, space: str) -> list[int]:
+        """Rows of nodes that can be evidence and have no vector in `space` that was made from their words of today."""
+        with self.snapshot() as connection:
+            return spaces.unembedded(connection, space)
+
+    def vectors_behind(self, space: str) -> list[int]:
+        """Rows that were described since their vector in `space` was made."""
+        with self.snapshot() as connection:
+            return spaces.behind(connection, space)
 
     def missing_vectors(self, space: str) -> list[int]:
         """Rows that answer now and have no vector in `space` yet."""
         with self.snapshot() as connection:
             return spaces.missing(connection, space)
 
-    def activate(self, space: str) -> Active:
-        """Let `space` answer for its role if it is complete; says how many nodes are missing otherwise."""
-        with self.write_lock(), self.database.transaction() as connection:
-            return spaces.activate(connection, space)
+    def activate(self, space: str, *, without: Collection[int] = ()) -> Active:
+        """Let `space` answer for its role if it is complete but for `without`; says how many nodes are missing else.
+
+        without: rows that its model cannot embed. Works while another process ingests.
+        """
+        with self.database.transaction() as connection:
+            return spaces.activate(connection, space, without=without)
 
     def drop_space(self, space: str) -> None:
         """Forget a space that does not answer, with its vectors."""
@@ -312,7 +380,7 @@ class Store:
             cursor = connection.execute(
                 "INSERT INTO answers(at, question, generation, body) "
                 "VALUES(?, ?, (SELECT coalesce(max(generation), 0) FROM generations), ?)",
-                (writing.now(), question, json.dumps(body, ensure_ascii=False)),
+                (generations.now(), question, json.dumps(body, ensure_ascii=False)),
             )
             assert cursor.lastrowid is not None
             return cursor.lastrowid
@@ -375,3 +443,10 @@ class Store:
         """Remove crops and copies that no document needs any more; returns how many files went."""
         with self.write_lock(), self.snapshot() as connection:
             return checking.remove_orphans(connection, self.folder)
+
+
+def _by_row(
+    vectors: Mapping[str, np.ndarray], nodes: Sequence[descriptions.NodeOf]
+) -> dict[int, dict[str, np.ndarray]]:
+    """Node row -> space -> vector (dimension,)."""
+    return {node.row: {space: matrix[i] for space, matrix in vectors.items()} for i, node in enumerate(nodes)}

@@ -8,6 +8,7 @@ one paper are the paper's own topic words.
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 import threading
@@ -88,7 +89,7 @@ class Words:
         Raises DiskFull, LibraryReadOnly.
         """
         state = self._now(connection)
-        outside = len(state.rows) - state.inside
+        outside = len(state.rows) - state.inside + state.changed
         if not always and (outside < FOLD_ABOVE or outside < FOLD_SHARE * state.inside):
             return False
         found = _generation(connection)
@@ -111,7 +112,7 @@ class Words:
             return self._state
 
     def _trusted(self, connection: sqlite3.Connection) -> tuple[Postings, np.ndarray] | None:
-        """The postings file, made from this state of this library or an earlier one, and the rows removed since."""
+        """The postings file, of this state of this library or an earlier one, and the rows removed since."""
         for base in (postings.read(self.path), self._base):
             if base is not None and base.fingerprint == fulltext.fingerprint():
                 token = connection.execute(
@@ -126,7 +127,10 @@ class Words:
 
 
 class _State:
-    """Rows, lengths and postings of one generation: those of the file, then the later ones."""
+    """Rows, lengths and postings of one generation: those of the file, then the later ones.
+
+    A row of the file whose words changed since keeps its place, and its words are read from FTS5 as the later ones are.
+    """
 
     def __init__(
         self,
@@ -144,11 +148,18 @@ class _State:
         ).fetchall()
         self.rows = np.concatenate([before, np.array([row for row, _ in later], np.int64)])
         lengths = np.array([length for _, length in later], np.float32)
+        gone = np.concatenate([np.isin(before, removed), np.zeros(len(later), bool)])
+        stale = gone.copy()  # what the file says of these rows holds no more
+        self._changed = "[]"
+        self.changed = 0
         if self._base is not None:
             lengths = np.concatenate([self._base.lengths, lengths])
-        gone = np.isin(before, removed)
-        gone = np.concatenate([gone, np.zeros(len(later), bool)])
-        self._gone = gone if gone.any() else None
+            changed = _changed_since(connection, self._base.generation, self._last)
+            self._changed, self.changed = json.dumps(list(changed)), len(changed)
+            at = np.searchsorted(before, list(changed))
+            lengths[at] = list(changed.values())
+            stale[at] = True
+        self._stale = stale if stale.any() else None
         self.count = len(self.rows) - int(gone.sum())
         mean = float(lengths[~gone].sum()) / max(self.count, 1) or 1.0
         self._norm = (K1 * (1 - B + B * lengths / mean)).astype(np.float32)
@@ -164,16 +175,23 @@ class _State:
         if self._base is not None:
             positions, halves = self._base.of(term)
             positions, counts = positions.astype(np.int64), halves.astype(np.float32)
-            if self._gone is not None:
-                stay = ~self._gone[positions]
+            if self._stale is not None:
+                stay = ~self._stale[positions]
                 positions, counts = positions[stay], counts[stay]
-        if len(self.rows) > self.inside:
-            later = postings.occurrences(connection, "term = ? AND doc > ?", (term, self._last))
+        if self.changed or len(self.rows) > self.inside:
+            later = postings.occurrences(
+                connection,
+                "term = ? AND (doc > ? OR doc IN (SELECT value FROM json_each(?)))",
+                (term, self._last, self._changed),
+            )
             if len(later):
                 starts = np.flatnonzero(np.diff(later // 8, prepend=-1))
                 weights = np.array(fulltext.WEIGHTS, np.float32)[later % 8]
                 positions = np.concatenate([positions, np.searchsorted(self.rows, later[starts] // 8)])
                 counts = np.concatenate([counts, np.add.reduceat(weights, starts)])
+                if self.changed:
+                    order = np.argsort(positions, kind="stable")
+                    positions, counts = positions[order], counts[order]
         if len(self._postings) >= _REMEMBERED_TERMS:
             self._postings = {}
         self._postings[term] = positions, counts
@@ -207,6 +225,17 @@ class _State:
                 self._masks = {}
             self._masks[allowed] = mask
         return mask
+
+
+def _changed_since(connection: sqlite3.Connection, generation: int, last: int) -> dict[int, int]:
+    """Rows up to `last` whose words changed in place after `generation`, ascending, and how long they are now."""
+    return dict(
+        connection.execute(
+            "SELECT changed_nodes.row, length FROM changed_nodes JOIN lengths USING(row) "
+            "WHERE generation > ? AND changed_nodes.row <= ? ORDER BY changed_nodes.row",
+            (generation, last),
+        ).fetchall()
+    )
 
 
 def _generation(connection: sqlite3.Connection) -> tuple[int, str] | None:

@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 import json
-import secrets
 import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ingestion.elements import Paper
-from rag_app.store import fulltext, naming, spaces
+from rag_app.store import descriptions, fulltext, naming, spaces
 from rag_app.store.encoding import encode_extras
+from rag_app.store.generations import new_generation, now
 from rag_app.store.records import CommitResult
 
 if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
 
 _KEPT_TOMBSTONES = 200_000  # older ones go; an index that is further behind is rebuilt
-
-
-def now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def new_generation(connection: sqlite3.Connection) -> int:
-    """Number the state this transaction makes."""
-    cursor = connection.execute("INSERT INTO generations(token, at) VALUES(?, ?)", (secrets.token_hex(8), now()))
-    assert cursor.lastrowid is not None
-    return cursor.lastrowid
 
 
 def commit(
@@ -49,6 +37,8 @@ def commit(
     fulltext.make_current(connection)
     where = naming.place(path)
     gone, kept = naming.superseded(connection, paper.sha256, paper.name, where)
+    parsed_before = connection.execute("SELECT id FROM documents WHERE document_id = ?", (paper.sha256,)).fetchone()
+    read = descriptions.of_crops(connection, paper.elements, [*gone, *(parsed_before or ())])
     replaced = [_remove(connection, document, generation) for document in gone]
     for document in kept:
         connection.execute("DELETE FROM aliases WHERE path = ?", (where,))
@@ -57,6 +47,12 @@ def commit(
     rows = add_nodes(connection, document, nodes, generation)
     for space, matrix in vectors.items():
         spaces.add_matrix(connection, space, rows, matrix, generation)
+    # A description that came while the paper was embedded: its node changes, and its vectors are behind.
+    lacking = descriptions.carry_over(connection, document, paper.elements, read)
+    if lacking:
+        generation = new_generation(connection)
+    for node, result in lacking:
+        descriptions.put(connection, node, json.loads(result), generation, {})
     name = connection.execute("SELECT name FROM documents WHERE id = ?", (document,)).fetchone()[0]
     return CommitResult(paper.sha256, name, tuple(rows), tuple(replaced), generation)
 
