@@ -50,7 +50,6 @@ def write(server: OllamaServer, request: Recorded) -> Answer:
     if not chat:
         texts = [("system", body.get("system") or "", []), ("user", body.get("prompt") or "", images_of(body))]
         turns = [turn for turn in texts if turn[1] or turn[2]]
-    request.images = [image for _, _, images in turns for image in images]
     model = server.model(name)
     _suits(model, name, "chat" if chat else "generate", body)
     fault = request.fault

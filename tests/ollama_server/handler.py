@@ -16,7 +16,7 @@ from tests.ollama_server import endpoints, mischief
 from tests.ollama_server.errors import Refusal, plain
 from tests.ollama_server.faults import Fault
 from tests.ollama_server.models import Recorded
-from tests.ollama_server.reading import body_of
+from tests.ollama_server.reading import body_of, pictures_in
 from tests.ollama_server.writing import line
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ class Handler(BaseHTTPRequestHandler):
             raise plain(405, "405 method not allowed") if known else plain(404, "404 page not found")
         if request.method in ("POST", "DELETE"):
             request.body = body_of(request.path, raw)
+            request.images = pictures_in(request.body)
         request.fault = fault = self.ollama.faults.draw(request)
         self.ollama.arrived(request, raw)
         if fault in mischief.AT_THE_DOOR:

@@ -13,7 +13,7 @@ from typing import Any
 from tests.ollama_server.errors import Refusal, busy, context_exceeded, nested, plain, refusal
 from tests.ollama_server.faults import Fault
 from tests.ollama_server.models import Model
-from tests.ollama_server.writing import Read
+from tests.ollama_server.writing import Read, tokens_in
 
 Event = dict[str, Any]  # Any: JSON
 HTML = b"<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body>\r\n</html>\r\n"
@@ -88,7 +88,7 @@ def refuse(fault: Fault | None, name: str) -> None:
 def twisted(fault: Fault | None, text: str, prompt: Read) -> tuple[str, Read]:
     """What the model says, and says it read, under `fault`."""
     if fault is Fault.TRUNCATED_PROMPT:
-        return text, replace(prompt, tokens=min(259, max(1, prompt.tokens // 4)), cut=True)
+        return text, replace(prompt, tokens=min(259, 1 + tokens_in(prompt.text) // 4), cut=True)
     if fault is Fault.LENGTH:
         return text[: max(1, len(text) // 2)], prompt
     if fault is Fault.NOT_JSON:

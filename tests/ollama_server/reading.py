@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import io
 import json
 import re
@@ -160,6 +161,16 @@ def _base64(text: str) -> bytes:
             pad = text.find("=")
             wrong = pad if pad >= 0 and kept.rstrip("=").find("=") >= 0 else len(text) - (len(kept) % 4)
     raise refusal(400, f"illegal base64 data at input byte {wrong}")
+
+
+def pictures_in(body: dict[str, Any]) -> list[bytes]:  # Any: JSON
+    """The images of all messages of a request, as far as they decode; for the record, before anything is refused."""
+    found: list[bytes] = []
+    messages = body.get("messages")
+    for holder in (body, *(messages if isinstance(messages, list) else ())):
+        with contextlib.suppress(Refusal):
+            found += images_of(holder) if isinstance(holder, dict) else []
+    return found
 
 
 def look_at(image: bytes) -> tuple[int, int]:

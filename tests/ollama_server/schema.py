@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+MOST_REPEATS = 2000  # of anything in a grammar of llama.cpp
 DEEP = 6  # levels after which recursion is ended: shortest arrays, null where allowed
 
 
@@ -27,6 +28,10 @@ class _Maker:
         self._root = root
 
     def make(self, schema: Any, at: str, depth: int) -> Any:
+        if isinstance(schema, Mapping):
+            repeats = [schema[key] for key in ("minLength", "maxLength", "minItems", "maxItems") if key in schema]
+            if any(count >= MOST_REPEATS for count in repeats):
+                raise BadSchema("number of repetitions exceeds sane defaults, please reduce the number of repetitions")
         if schema is True or schema == {}:
             return f"any {_hex(at)}"
         if not isinstance(schema, Mapping):
