@@ -1,0 +1,202 @@
+"""One Ollama server as this process knows it: its client, its places, what its models are and their contexts.
+
+Everything here runs on the loop of adapters.ollama.background, so nothing needs a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any
+
+import httpx
+import ollama
+
+from adapters.ollama import background
+from adapters.ollama.failures import Refusal, Silence, broken
+from adapters.ollama.host import Address, find
+from rag_app.settings import Settings
+
+CONNECT_S = 5.0
+SHORT_S = 30.0  # for questions that need no model: names, facts, version
+_GRACE_S = 1.0  # after the last line, for the end of the stream, so that the connection can be used again
+_MAX_LINE = 64 << 20  # bytes; a line is a few words
+
+Line = dict[str, Any]  # Any: JSON
+
+
+class Places:
+    """How many requests may be at the server at the same time; each says how many it finds right. First come, first."""
+
+    def __init__(self) -> None:
+        self._busy = 0
+        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+
+    @contextlib.asynccontextmanager
+    async def one(self, parallel: int) -> AsyncIterator[None]:
+        """A place, held until the context ends, however it ends."""
+        if self._busy >= parallel or self._waiting:
+            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            self._waiting.append((parallel, turn))
+            self._admit()
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if turn.done() and not turn.cancelled():  # admitted and cancelled at the same moment
+                    self._leave()
+                else:
+                    self._waiting = deque(pair for pair in self._waiting if pair[1] is not turn)
+                    self._admit()
+                raise
+        else:
+            self._busy += 1
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        self._busy -= 1
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self._busy < self._waiting[0][0]:
+            _, turn = self._waiting.popleft()
+            if not turn.done():
+                self._busy += 1
+                turn.set_result(None)
+
+
+class _Client(ollama.AsyncClient):
+    """The official client, with our connection settings, plain JSON in and out, and lines read as NDJSON says.
+
+    Its own line reader splits at U+0085 inside a reply and stops at an empty line (ollama 0.6.3, httpx 0.28).
+    """
+
+    def __init__(self, address: Address) -> None:
+        super().__init__(
+            address.url,
+            timeout=httpx.Timeout(None, connect=CONNECT_S, write=SHORT_S * 4),
+            follow_redirects=False,
+            trust_env=not address.loopback,  # a proxy cannot reach this machine
+            auth=address.user,
+            headers={"Authorization": f"Bearer {address.key}"} if address.key else None,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=4.0),
+        )
+        if not address.key:
+            self._client.headers.pop("authorization", None)  # it takes OLLAMA_API_KEY for any host
+
+    async def fetch(self, path: str, body: Line | None = None, *, wait_s: float = SHORT_S) -> Any:  # Any: JSON
+        """The JSON that the server answers to one request. Raises Refusal, Silence, httpx errors, JSONDecodeError."""
+        try:
+            async with asyncio.timeout(wait_s):
+                answer = await self._client.request("GET" if body is None else "POST", path, json=body)
+        except TimeoutError as exc:
+            raise Silence(wait_s, first=True) from exc
+        if not answer.is_success:
+            raise Refusal(answer.status_code, answer.text)
+        return answer.json()
+
+    async def lines(self, path: str, body: Line, *, first_s: float, next_s: float) -> AsyncGenerator[Line, None]:
+        """The JSON objects of a streamed answer, one a line, as they come.
+
+        Waits `first_s` seconds for the first and `next_s` for each further one. Raises Refusal (also for an error
+        inside the stream), Silence, BrokenReply for what is no line of JSON, httpx errors.
+        """
+        async with contextlib.AsyncExitStack() as open_things:
+            try:
+                async with asyncio.timeout(first_s):
+                    answer = await open_things.enter_async_context(self._client.stream("POST", path, json=body))
+                    if not answer.is_success:
+                        raise Refusal(answer.status_code, (await answer.aread()).decode("utf-8", "replace"))
+            except TimeoutError as exc:
+                raise Silence(first_s, first=True) from exc
+            source = await open_things.enter_async_context(contextlib.aclosing(_whole_lines(answer)))
+            wait_s, count = first_s, 0
+            while True:
+                try:
+                    async with asyncio.timeout(wait_s):
+                        line = await anext(source)
+                except StopAsyncIteration:
+                    return
+                except TimeoutError as exc:
+                    raise Silence(wait_s, first=not count) from exc
+                item = _parsed(line, str(body.get("model")), begun=bool(count))
+                if item.get("error"):
+                    raise Refusal(200, line.decode("utf-8", "replace"))
+                count += 1
+                wait_s = next_s if not item.get("done") else _GRACE_S
+                yield item
+                if item.get("done"):
+                    with contextlib.suppress(TimeoutError, StopAsyncIteration, httpx.HTTPError):
+                        async with asyncio.timeout(_GRACE_S):
+                            await anext(source)
+                    return
+
+
+def _parsed(line: bytes, model: str, *, begun: bool) -> Line:
+    try:
+        item = json.loads(line)
+    except ValueError as exc:
+        if begun or line.lstrip()[:1] == b"{":
+            raise broken(model, "half a line came", reseed=False) from exc
+        raise  # HTML or the like: not Ollama
+    if not isinstance(item, dict):
+        raise TypeError("a line of the stream is no object")
+    return item
+
+
+async def _whole_lines(answer: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """Lines without their end; blank ones are left out, a last one without end is given too."""
+    held = bytearray()
+    async for piece in answer.aiter_bytes():
+        held += piece
+        if b"\n" not in piece:
+            if len(held) > _MAX_LINE:
+                raise TypeError("a line of the stream has no end")
+            continue
+        *whole, rest = bytes(held).split(b"\n")
+        held = bytearray(rest)
+        for line in whole:
+            if line.strip():
+                yield line
+    if held.strip():
+        yield bytes(held)
+
+
+class Server:
+    """One server of this process; get it from `at`."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.client = _Client(address)
+        self.places = Places()
+        self.known: dict[str, Any] = {}  # facts of models by name, kept by adapters.ollama.catalogue
+        self.contexts: dict[str, int] = {}  # tokens asked for last, by model; see adapters.ollama.context
+
+    @property
+    def url(self) -> str:
+        return self.address.url
+
+
+_servers: dict[tuple[int, Address], Server] = {}
+
+
+def at(settings: Settings) -> Server:
+    """The server the settings mean, one object for each address. Call it on the background loop."""
+    key = (id(asyncio.get_running_loop()), find(settings))
+    if key not in _servers:
+        _servers[key] = Server(key[1])
+    return _servers[key]
+
+
+async def _close_all() -> None:
+    for server in list(_servers.values()):
+        await server.client.close()
+    _servers.clear()
+
+
+background.at_exit(_close_all)
