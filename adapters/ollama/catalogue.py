@@ -202,12 +202,12 @@ async def suit(server: Server, name: str, *, pictures: bool = False, tools: bool
     """The model's facts when it can be asked so; ModelNotInstalled, ModelUnsuitable with names that could."""
     model = await facts(server, name)
     if "completion" not in model.capabilities:
-        others = await _names_with(server, "completion")
+        others = await names_with(server, "completion")
         raise ModelUnsuitable(f"{model.name} writes no text, it only embeds. {_choose(others, 'models that write')}")
     if model.family == "mllama" and await _version(server) >= (0, 30):
         raise ModelUnsuitable(failures.MLLAMA.format(model=model.name))
     if pictures and "vision" not in model.capabilities:
-        others = await _names_with(server, "vision")
+        others = await names_with(server, "vision")
         raise ModelUnsuitable(f"{model.name} reads no pictures. {_choose(others, 'vision models')}")
     if tools and "tools" not in model.capabilities:
         raise ModelUnsuitable(f"{model.name} cannot call tools: leave them out, or use another model.")
@@ -302,7 +302,7 @@ async def _not_installed(server: Server, name: str) -> ModelNotInstalled:
     return ModelNotInstalled(" ".join(parts))
 
 
-async def _names_with(server: Server, capability: str) -> list[str]:
+async def names_with(server: Server, capability: str) -> list[str]:
     return [model.name for model in await list_installed(server) if capability in model.capabilities]
 
 

@@ -14,10 +14,10 @@ import base64
 import json
 import random
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 from adapters.ollama import catalogue, context, failures, names, pictures
 from adapters.ollama.context import Size
@@ -33,6 +33,7 @@ _MARK = re.compile(r"\[(img(?:-\d+)?)\]")
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 
 Json = dict[str, Any]  # Any: JSON
+T = TypeVar("T")
 
 
 def neutral(text: str) -> str:
@@ -102,7 +103,8 @@ async def parts(question: Question, settings: Settings) -> AsyncGenerator[Line, 
     Runs on the background loop. A reply is asked for again as settings.ollama.retries and the failure allow, unless
     some of it was handed on already. Raises the errors of `rag_app.models.LanguageModel.ask`.
     """
-    server, again, once = at(settings), 0, False
+    server = at(settings)
+    tries = Tries(server, settings, question.name.removeprefix("ollama:"))
     while True:
         kept: list[Line] = []
         handed = False
@@ -112,23 +114,50 @@ async def parts(question: Question, settings: Settings) -> AsyncGenerator[Line, 
                     if question.whole:
                         kept.append(line)
                         continue
-                    yield line
                     handed = handed or bool(_text_of(line))
+                    yield line
         except Exception as exc:
-            failure = failures.explain(exc, model=question.name.removeprefix("ollama:"), url=server.url)
-            allowed = again < settings.ollama.retries and (failure.repeat == "always" or not once)
-            if handed or failure.repeat == "never" or not allowed:
-                raise failure.error from exc
-            once = once or failure.repeat == "once"
-            if failure.reseed:
+            if await tries.again(exc, spoiled=handed):
                 question = question.livelier()
-            else:
-                await asyncio.sleep(_pause_s(again, busy=isinstance(failure.error, ModelBusy)))
-            again += 1
             continue
         for line in kept:
             yield line
         return
+
+
+async def repeated(server: Server, settings: Settings, model: str, send: Callable[[], Awaitable[T]]) -> T:
+    """What `send` gives, called again as the failure allows; its errors explained. For requests without a seed."""
+    tries = Tries(server, settings, model)
+    while True:
+        try:
+            return await send()
+        except Exception as exc:
+            await tries.again(exc)
+
+
+class Tries:
+    """How often one request is sent: settings.ollama.retries times more, and once more where twice is enough."""
+
+    def __init__(self, server: Server, settings: Settings, model: str) -> None:
+        self._server, self._model = server, model
+        self._left = settings.ollama.retries
+        self._done = 0
+        self._once = False
+
+    async def again(self, exc: Exception, *, spoiled: bool = False) -> bool:
+        """Wait until the request may be sent again; True when it needs another seed.
+
+        Raises the error that `exc` stands for when asking again does not help, or is not possible (`spoiled`).
+        """
+        failure = failures.explain(exc, model=self._model, url=self._server.url)
+        tried_twice = failure.repeat == "once" and self._once
+        if spoiled or failure.repeat == "never" or tried_twice or self._done >= self._left:
+            raise failure.error from exc
+        self._once = self._once or failure.repeat == "once"
+        if not failure.reseed:
+            await asyncio.sleep(_pause_s(self._done, busy=isinstance(failure.error, ModelBusy)))
+        self._done += 1
+        return failure.reseed
 
 
 def _pause_s(again: int, *, busy: bool) -> float:
