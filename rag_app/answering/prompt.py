@@ -38,6 +38,9 @@ _SEEING = """
 - Pictures are shown with some evidence. For what only the picture shows, quote the caption where there is one, else \
 write in "quote" what you read in the picture."""
 
+IN_WORDS = """
+- If you cannot write JSON, write plain sentences instead, each ending with the number of its evidence, like this: [2]."""
+
 
 @dataclass(frozen=True, slots=True)
 class Picture:

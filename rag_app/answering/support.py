@@ -20,7 +20,7 @@ from rag_app.searchable import STOP_TERMS, query_terms, terms
 from rag_app.sentences import sentences
 
 COVERED = 0.6  # share of a claim's telling terms that a sentence in its language must hold to carry it
-COVERED_SHORT = 0.3  # the same where the claim's few quoted words stand in the sentence
+COVERED_SHORT = 0.5  # the same where the claim's few quoted words stand in the sentence
 _SHORT_LETTERS = 12  # a quote with fewer letters says little by itself
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]+")
 
@@ -79,9 +79,13 @@ def _quoted(claim: Claim, named: Sequence[Passage], shown: Sequence[Passage]) ->
 
 
 def _few_words(claim: Claim, named: Sequence[Passage]) -> Statement | None:
-    """The claim on the sentence that holds its few quoted words, if a number of them or the sentence speaks for it."""
+    """The claim on the sentence that holds its few quoted words, if a number of them or the sentence speaks for it.
+
+    Between two languages, where words cannot be compared, two quoted words are taken as they are.
+    """
     stated = holding([claim.text])
     tells = any(number in stated for number in claimed(claim.quote))
+    foreign = language_of(claim.quote) != language_of(claim.text) and len(claim.quote.split()) >= 2
     best: tuple[float, Statement] | None = None
     for passage in named:
         for text in _texts(passage):
@@ -89,7 +93,7 @@ def _few_words(claim: Claim, named: Sequence[Passage]) -> Statement | None:
                 if folded(claim.quote, piece) is None:
                     continue
                 share = _coverage(claim.text, piece, text)
-                if (tells or share >= COVERED_SHORT) and (best is None or share > best[0]):
+                if (tells or foreign or share >= COVERED_SHORT) and (best is None or share > best[0]):
                     best = share, Statement(claim.text, passage.node_id, piece)
     return best[1] if best else None
 

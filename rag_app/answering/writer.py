@@ -12,7 +12,7 @@ from typing import Any
 
 from rag_app.answering.partial import ArrivingStatements
 from rag_app.answering.pictures import MOST_PICTURES, choose
-from rag_app.answering.prompt import Picture, Prompt, build
+from rag_app.answering.prompt import IN_WORDS, Picture, Prompt, build
 from rag_app.answering.reply import Drafted, read_reply, schema
 from rag_app.answering.support import supported
 from rag_app.errors import IncompleteReply, ModelError, PromptTooLong, UnusableReply
@@ -34,7 +34,7 @@ class _Request:
     prompt: str
     images: tuple[bytes, ...]
     system: str
-    schema: dict[str, Any]  # Any: JSON
+    schema: dict[str, Any] | None  # Any: JSON
     max_tokens: int
     temperature: float
     seed: int
@@ -120,11 +120,12 @@ class ModelAnswerer:
         stream = _Stream(on_text)
         replies: list[Reply] = []
         failure: ModelError | None = None
+        by_schema = True
         attempt = 0
         while attempt < ATTEMPTS:
             prompt = build(question, passages, pictures, most_tokens=room, statements=MOST_STATEMENTS)
             try:
-                reply = yield _request(prompt, attempt, stream)
+                reply = yield _request(prompt, attempt, stream, by_schema=by_schema)
             except PromptTooLong:
                 if len(prompt.shown) == 1 and not prompt.images:
                     raise
@@ -133,6 +134,8 @@ class ModelAnswerer:
                 continue
             except (IncompleteReply, UnusableReply) as exc:
                 failure = exc
+                # A server or model that cannot reply by a schema is asked for it in words alone.
+                by_schema = not isinstance(exc, UnusableReply)
                 attempt += 1
                 continue
             replies.append(reply)
@@ -177,12 +180,12 @@ class _Stream:
         return take
 
 
-def _request(prompt: Prompt, attempt: int, stream: _Stream) -> _Request:
+def _request(prompt: Prompt, attempt: int, stream: _Stream, *, by_schema: bool) -> _Request:
     return _Request(
         prompt=prompt.text,
         images=prompt.images,
-        system=prompt.system,
-        schema=schema(len(prompt.shown), MOST_STATEMENTS),
+        system=prompt.system if by_schema else prompt.system + IN_WORDS,
+        schema=schema(len(prompt.shown), MOST_STATEMENTS) if by_schema else None,
         max_tokens=REPLY_TOKENS * (attempt + 1),
         temperature=0.0 if attempt == 0 else 0.4,
         seed=attempt,
