@@ -79,7 +79,7 @@ def _ask(
             return dataclasses.replace(made, short=pair.short, detailed=pair.detailed)
         asked = with_reminders(prompt, language, [check.name for check in failed])
     reasons = "; ".join(f"{check.name}: {check.note}" for check in failed)
-    error = f"{model.name} gave no caption that could be kept in {ATTEMPTS} attempts. {reasons}"
+    error = f"No caption could be kept in {ATTEMPTS} attempts. The last: {reasons}"
     return dataclasses.replace(made, failed=failed[0].name, error=error, rejected=pair)
 
 

@@ -28,22 +28,37 @@ from rag_app.models import LanguageModel
 GIVE_UP_AFTER = 3  # requests in a row that reached no server, after which a model's other work is left undone
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One row that has no caption. reason: as CaptionRow.failed."""
+
+    image: str
+    language: str
+    reason: str
+    error: str
+
+
 @dataclass(slots=True)
 class ModelReport:
-    """What one model did. failed: reason -> how many. left: not asked, because `stopped` says why."""
+    """What one model did in a run. left: not asked, because `stopped` says why."""
 
     model: str
     done: int = 0
     unchanged: int = 0
-    failed: Counter[str] = field(default_factory=Counter)
+    failures: list[Failure] = field(default_factory=list)
     left: int = 0
     seconds: float = 0.0
     stopped: str | None = None
 
+    @property
+    def reasons(self) -> dict[str, int]:
+        """How many failed for each reason, the most frequent first."""
+        return dict(Counter(failure.reason for failure in self.failures).most_common())
+
 
 @dataclass(frozen=True, slots=True)
 class CaptionReport:
-    """What a run did: done + unchanged + failed + left = pictures x models x languages."""
+    """What a run did: done + unchanged + failures + left = pictures x models x languages."""
 
     out: Path
     pictures: int
@@ -54,7 +69,7 @@ class CaptionReport:
     @property
     def missing(self) -> int:
         """How many have no caption after this run, those left unasked included."""
-        return sum(model.failed.total() + model.left for model in self.models)
+        return sum(len(model.failures) + model.left for model in self.models)
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
         """As `rag-app caption --json` prints it."""
@@ -62,7 +77,7 @@ class CaptionReport:
             "out": str(self.out),
             "pictures": self.pictures,
             "languages": list(self.languages),
-            "models": [dataclasses.asdict(model) | {"failed": dict(model.failed)} for model in self.models],
+            "models": [dataclasses.asdict(model) | {"failed": model.reasons} for model in self.models],
             "seconds": round(self.seconds, 3),
         }
 
@@ -126,7 +141,7 @@ def _languages(languages: Sequence[str], *, translate: bool) -> tuple[Language, 
     for name in languages:
         if name not in LANGUAGES:
             raise UsageError(f"Captions are made in {' and '.join(LANGUAGES)}, not in {name!r}.")
-    wanted = tuple(language for language in LANGUAGES if str(language) in languages)
+    wanted: tuple[Language, ...] = tuple(language for language in LANGUAGES if language in languages)
     if not wanted:
         raise UsageError(f"No language is named; the languages are {', '.join(LANGUAGES)}.")
     if translate and wanted != LANGUAGES:
@@ -189,11 +204,12 @@ def _run(
         english = good_rows(file.rows, model.name) if translated else {}
         for job, row in _outcomes(model, batch, limits, english, parallel) if report.stopped is None else ():
             for picture in job.pictures:
-                file.append(row if picture is job.pictures[0] else copy_of(row, picture))
-            if row.failed:
-                report.failed[row.failed] += len(job.pictures)
-            else:
-                report.done += len(job.pictures)
+                written = row if picture is job.pictures[0] else copy_of(row, picture)
+                file.append(written)
+                if written.failed and written.error:
+                    report.failures.append(Failure(written.image, written.language, written.failed, written.error))
+                else:
+                    report.done += 1
             progress.add(undone.pop(id(job)))
             unreachable = unreachable + 1 if row.failed == "unreachable" else 0
             if row.failed == "unusable" or unreachable == GIVE_UP_AFTER:
