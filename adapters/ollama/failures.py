@@ -99,7 +99,10 @@ def explain(exc: Exception, *, model: str, url: str) -> Failure:
         return Failure(ModelTimeout(f"Ollama at {url} did not take the request in time; ask again."), "once")
     if isinstance(exc, httpx.HTTPError):
         return Failure(
-            ModelUnreachable(f"The connection to Ollama at {url} broke ({_brief(str(exc))}); ask again."), "always"
+            ModelUnreachable(
+                f"The connection to Ollama at {url} broke ({_brief(str(exc)) or type(exc).__name__}); ask again."
+            ),
+            "always",
         )
     if isinstance(
         exc, (json.JSONDecodeError, UnicodeDecodeError, ValidationError, AttributeError, TypeError, KeyError)
@@ -283,6 +286,20 @@ def _by_words(lower: str, words: str, model: str, status: int) -> Failure | None
         )
     if has("invalid model name", "model is required"):
         return Failure(UnknownName(f"{model!r} is no name of an Ollama model; write it as gemma3:4b."))
+    # Before the words of a broken runner: "max retries exceeded: unexpected EOF" is a download's.
+    if status == 200 and has("dial tcp", "no such host", "tls handshake", "i/o timeout", "max retries exceeded"):
+        return Failure(
+            ModelUnreachable(
+                f"Ollama could not reach the models' registry ({words}); check its network, and ask again."
+            )
+        )
+    if has("cloud") and has("disabled"):
+        return Failure(
+            RequestRefused(
+                f"{model} runs in Ollama's cloud, which is switched off at this server ({words}); use a model that "
+                "runs on this machine."
+            )
+        )
     if has(*_DIED):
         return Failure(
             ModelFailed(
@@ -304,12 +321,6 @@ def _by_words(lower: str, words: str, model: str, status: int) -> Failure | None
         return _sign_in(model)
     if has("no space left"):
         return Failure(ModelFailed(f"The disk of the Ollama server is full ({words}); make room and ask again."))
-    if status == 200 and has("dial tcp", "no such host", "tls handshake", "i/o timeout", "max retries exceeded"):
-        return Failure(
-            ModelUnreachable(
-                f"Ollama could not reach the models' registry ({words}); check its network, and ask again."
-            )
-        )
     return None
 
 
@@ -324,13 +335,14 @@ def _sign_in(model: str) -> Failure:
 
 def _by_status(exc: Refusal, words: str, model: str, url: str) -> Failure:
     status, note = exc.status, f" ({words})" if words else ""
+    shown = words if words.startswith(str(status)) else f"{status}{note}"  # "404 page not found" says it itself
     if status == 503:
         return Failure(ModelBusy(f"Ollama at {url} is busy{note}; ask again in a while."), "always")
     if status == 429:
         return Failure(ModelBusy(f"Ollama at {url} has had too many requests{note}; ask again later."), "always")
     if status in {502, 504}:
         return Failure(
-            ModelUnreachable(f"The proxy at {url} does not reach Ollama ({status}{note}); ask again, or check it."),
+            ModelUnreachable(f"The proxy at {url} does not reach Ollama ({shown}); ask again, or check it."),
             "always",
         )
     if status == 401:
@@ -339,20 +351,19 @@ def _by_status(exc: Refusal, words: str, model: str, url: str) -> Failure:
         return Failure(
             RequestRefused(
                 f"Ollama at {url} refuses access (403){note}: behind a proxy, pass the Host header on or set "
-                "OLLAMA_ORIGINS at the server; a cloud model may be switched off."
+                "OLLAMA_ORIGINS at the server."
             )
         )
     if status in {404, 405} or 300 <= status < 400:
         return Failure(
             RequestRefused(
-                f"What answers at {url} does not know this request ({status}{note}): check ollama.host, or update "
-                "Ollama."
+                f"What answers at {url} does not know this request ({shown}): check ollama.host, or update Ollama."
             )
         )
     if status == 501:
         return Failure(ModelUnsuitable(f"{model} cannot do this{note}; use another model."))
     if status >= 500:
-        return Failure(ModelFailed(f"{model} failed in Ollama ({status}{note}); ask again."), "always")
+        return Failure(ModelFailed(f"{model} failed in Ollama ({shown}); ask again."), "always")
     if status >= 400:
-        return Failure(RequestRefused(f"Ollama does not accept this request to {model} ({status}{note})."))
+        return Failure(RequestRefused(f"Ollama does not accept this request to {model} ({shown})."))
     return Failure(ModelFailed(f"{model} failed in the middle of its reply{note}; ask again."), "always")
