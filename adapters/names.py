@@ -47,6 +47,7 @@ def parse_model_name(text: str) -> ModelName:
     """The parts of a model name; UnknownName when it is empty or its scheme has no model after it."""
     name = text.strip()
     scheme, colon, rest = name.partition(":")
+    scheme = scheme.lower()
     if scheme not in SCHEMES:
         scheme, rest = "ollama", name
     elif scheme == "builtin" and not colon:

@@ -93,8 +93,10 @@ def _bytes_of(image: object, path: object, url: object) -> bytes:
     if isinstance(image, io.IOBase):
         image.seek(0)
         return image.read()
-    if isinstance(image, (bytes, str)) and image:
-        return _decoded(image)
+    if isinstance(image, bytes) and image:
+        image = image.decode("ascii", "replace")
+    if isinstance(image, str) and image:
+        return _decoded(image.partition(",")[2] if image.startswith("data:") else image)
     if url and str(url).startswith("data:"):
         return _decoded(str(url).partition(",")[2])
     if url:
@@ -107,8 +109,8 @@ def _bytes_of(image: object, path: object, url: object) -> bytes:
     raise UsageError("An image block without a picture was given; fill its image.")
 
 
-def _decoded(image: bytes | str) -> bytes:
+def _decoded(image: str) -> bytes:
     try:
-        return base64.b64decode(image, validate=True)
+        return base64.b64decode("".join(image.split()), validate=True)
     except (binascii.Error, ValueError) as exc:
         raise CorruptPicture(f"The picture is not base64 ({exc}); give its bytes.") from exc

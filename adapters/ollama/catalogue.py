@@ -232,7 +232,9 @@ def from_tag(tag: Line) -> Installed:
 
 
 def from_show(name: str, shown: Line, tag: Line | None = None) -> Installed:
-    """The answer of /api/show, with size and digest of `tag`."""
+    """The answer of /api/show, with size and digest of `tag`; NotOllama for what is no such answer."""
+    if not isinstance(shown, dict) or not isinstance(shown.get("model_info") or {}, dict):
+        raise failures.NotOllama("what is shown of a model is no object")
     details = shown.get("details") or {}
     info = shown.get("model_info") or {}
     family = str(info.get("general.architecture") or details.get("family") or "")
@@ -280,7 +282,7 @@ async def _get(server: Server, path: str) -> Line:
     try:
         answer = await server.client.fetch(path)
         if not isinstance(answer, dict):
-            raise TypeError("no object")
+            raise failures.NotOllama("no object")
     except Exception as exc:
         raise failures.explain(exc, model="a model", url=server.url).error from exc
     return answer

@@ -24,7 +24,8 @@ class OllamaEmbedding(BaseEmbedding):
     """Embeddings of an Ollama model. Making it asks the server nothing.
 
     A text longer than the model reads is embedded without its end, shortened until it fits, and counted in `shortened`.
-    Vectors have length 1. Queries and documents get the prefixes that the model was trained with (adapters.ollama.prefixes).
+    Vectors have length 1. Queries and documents get the prefixes that the model was trained with
+    (adapters.ollama.prefixes).
 
     Raises, at first use, the errors of `rag_app.models.LanguageModel.ask`; ModelUnsuitable when it does not embed.
     """
@@ -139,7 +140,7 @@ async def _suit(server: Server, name: str) -> catalogue.Installed:
 
 
 def _vectors(answer: Any, wanted: int, model: str) -> list[list[float]]:  # Any: JSON
-    """The vectors of an answer, each of length 1; BrokenReply where they are not `wanted` rows of finite numbers of one width."""
+    """The vectors of an answer, made length 1; BrokenReply where they are not `wanted` rows of numbers of one width."""
     rows = answer.get("embeddings") if isinstance(answer, dict) else None
     if not isinstance(rows, list) or len(rows) != wanted:
         count = len(rows) if isinstance(rows, list) else "no"

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
-from pydantic import ValidationError
 
 from rag_app.errors import (
     IncompleteReply,
@@ -66,6 +65,10 @@ class Silence(Exception):
         self.first = first
 
 
+class NotOllama(Exception):
+    """What came is JSON, but not of a form that Ollama sends."""
+
+
 class BrokenReply(Exception):
     """The reply cannot be taken as whole; `failure` says why."""
 
@@ -104,9 +107,7 @@ def explain(exc: Exception, *, model: str, url: str) -> Failure:
             ),
             "always",
         )
-    if isinstance(
-        exc, (json.JSONDecodeError, UnicodeDecodeError, ValidationError, AttributeError, TypeError, KeyError)
-    ):
+    if isinstance(exc, (NotOllama, json.JSONDecodeError, UnicodeDecodeError)):
         return Failure(
             ModelUnreachable(f"What answers at {url} does not answer as Ollama does; check ollama.host."), "once"
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from contextlib import aclosing, closing
 from typing import Any, Self
 
 from llama_index.core.base.llms.types import (
@@ -72,6 +73,7 @@ class OllamaModel(OllamaMultiModal):
         max_tokens: int = 2048,
         options: Mapping[str, Any] | None = None,  # Any: JSON
         thinking: bool | None = None,
+        function_calling: bool = False,
         system_prompt: str | None = None,
         callback_manager: CallbackManager | None = None,
     ) -> None:
@@ -79,6 +81,7 @@ class OllamaModel(OllamaMultiModal):
         pictures: `check` makes sure that it can see, unless told otherwise.
         options: further options of the API, sent with every request.
         thinking: None switches it off where the model can think.
+        function_calling: let LlamaIndex agents hand it tools; the model must be able to call them.
         """
         chosen = settings or Settings()
         super().__init__(
@@ -88,7 +91,7 @@ class OllamaModel(OllamaMultiModal):
             context_window=chosen.ollama.context_tokens,
             request_timeout=float(chosen.ollama.first_word_s),
             additional_kwargs=dict(options or {}),
-            is_function_calling_model=False,
+            is_function_calling_model=function_calling,
             keep_alive=talk.keep_alive(chosen.ollama.keep_alive),
             thinking=thinking,
             system_prompt=system_prompt,
@@ -144,10 +147,11 @@ class OllamaModel(OllamaMultiModal):
         given = _given(schema, max_tokens, temperature, seed, repeat_penalty)
         question = self._question(_turns(system, prompt, _normalised(images)), given, whole=on_text is None)
         gathered = Gathered(question)
-        for line in background.iterate(talk.parts(question, self._settings)):
-            piece = gathered.add(line)
-            if piece and on_text:
-                on_text(piece)
+        with closing(background.iterate(talk.parts(question, self._settings))) as lines:
+            for line in lines:
+                piece = gathered.add(line)
+                if piece and on_text:
+                    on_text(piece)
         return gathered.reply(time.perf_counter() - started)
 
     async def aask(
@@ -169,10 +173,11 @@ class OllamaModel(OllamaMultiModal):
         given = _given(schema, max_tokens, temperature, seed, repeat_penalty)
         question = self._question(_turns(system, prompt, ready), given, whole=on_text is None)
         gathered = Gathered(question)
-        async for line in background.aiterate(talk.parts(question, self._settings)):
-            piece = gathered.add(line)
-            if piece and on_text:
-                on_text(piece)
+        async with aclosing(background.aiterate(talk.parts(question, self._settings))) as lines:
+            async for line in lines:
+                piece = gathered.add(line)
+                if piece and on_text:
+                    on_text(piece)
         return gathered.reply(time.perf_counter() - started)
 
     def _question(self, messages: tuple[Message, ...], given: dict[str, Any], *, whole: bool) -> Question:
@@ -215,8 +220,9 @@ class OllamaModel(OllamaMultiModal):
     def chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """The whole reply to a conversation."""
         gathered = Gathered(self._question(blocks.from_chat(messages), kwargs, whole=True))
-        for line in background.iterate(talk.parts(gathered.question, self._settings)):
-            gathered.add(line)
+        with closing(background.iterate(talk.parts(gathered.question, self._settings))) as lines:
+            for line in lines:
+                gathered.add(line)
         return gathered.response()
 
     @llm_chat_callback()
@@ -225,8 +231,9 @@ class OllamaModel(OllamaMultiModal):
         gathered = Gathered(self._question(blocks.from_chat(messages), kwargs, whole=False))
 
         def come() -> Generator[ChatResponse, None, None]:
-            for line in background.iterate(talk.parts(gathered.question, self._settings)):
-                yield gathered.response(delta=gathered.add(line))
+            with closing(background.iterate(talk.parts(gathered.question, self._settings))) as lines:
+                for line in lines:
+                    yield gathered.response(delta=gathered.add(line))
 
         return come()
 
@@ -234,8 +241,9 @@ class OllamaModel(OllamaMultiModal):
     async def achat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponse:
         """As `chat`, without blocking the event loop."""
         gathered = Gathered(self._question(await _converted(messages), kwargs, whole=True))
-        async for line in background.aiterate(talk.parts(gathered.question, self._settings)):
-            gathered.add(line)
+        async with aclosing(background.aiterate(talk.parts(gathered.question, self._settings))) as lines:
+            async for line in lines:
+                gathered.add(line)
         return gathered.response()
 
     @llm_chat_callback()
@@ -244,8 +252,9 @@ class OllamaModel(OllamaMultiModal):
         gathered = Gathered(self._question(await _converted(messages), kwargs, whole=False))
 
         async def come() -> AsyncGenerator[ChatResponse, None]:
-            async for line in background.aiterate(talk.parts(gathered.question, self._settings)):
-                yield gathered.response(delta=gathered.add(line))
+            async with aclosing(background.aiterate(talk.parts(gathered.question, self._settings))) as lines:
+                async for line in lines:
+                    yield gathered.response(delta=gathered.add(line))
 
         return come()
 
@@ -266,8 +275,9 @@ class OllamaModel(OllamaMultiModal):
         coming = self.stream_chat(_one_turn(prompt, image_documents), **kwargs)
 
         def come() -> Generator[CompletionResponse, None, None]:
-            for response in coming:
-                yield _completion(response)
+            with closing(coming) as responses:
+                for response in responses:
+                    yield _completion(response)
 
         return come()
 
@@ -286,8 +296,9 @@ class OllamaModel(OllamaMultiModal):
         coming = await self.astream_chat(_one_turn(prompt, image_documents), **kwargs)
 
         async def come() -> AsyncGenerator[CompletionResponse, None]:
-            async for response in coming:
-                yield _completion(response)
+            async with aclosing(coming) as responses:
+                async for response in responses:
+                    yield _completion(response)
 
         return come()
 

@@ -16,7 +16,7 @@ import httpx
 import ollama
 
 from adapters.ollama import background
-from adapters.ollama.failures import Refusal, Silence, broken
+from adapters.ollama.failures import NotOllama, Refusal, Silence, broken
 from adapters.ollama.host import Address, find
 from rag_app.settings import Settings
 
@@ -107,29 +107,30 @@ class _Client(ollama.AsyncClient):
         inside the stream), Silence, BrokenReply for what is no line of JSON, httpx errors.
         """
         async with contextlib.AsyncExitStack() as open_things:
+            until = asyncio.get_running_loop().time() + first_s
             try:
-                async with asyncio.timeout(first_s):
+                async with asyncio.timeout_at(until):
                     answer = await open_things.enter_async_context(self._client.stream("POST", path, json=body))
                     if not answer.is_success:
                         raise Refusal(answer.status_code, (await answer.aread()).decode("utf-8", "replace"))
             except TimeoutError as exc:
                 raise Silence(first_s, first=True) from exc
             source = await open_things.enter_async_context(contextlib.aclosing(_whole_lines(answer)))
-            wait_s, count = first_s, 0
+            count = 0
             while True:
                 try:
-                    async with asyncio.timeout(wait_s):
+                    async with asyncio.timeout_at(until):
                         line = await anext(source)
                 except StopAsyncIteration:
                     return
                 except TimeoutError as exc:
-                    raise Silence(wait_s, first=not count) from exc
+                    raise Silence(next_s if count else first_s, first=not count) from exc
                 item = _parsed(line, str(body.get("model")), begun=bool(count))
                 if item.get("error"):
                     raise Refusal(200, line.decode("utf-8", "replace"))
                 count += 1
-                wait_s = next_s if not item.get("done") else _GRACE_S
                 yield item
+                until = asyncio.get_running_loop().time() + next_s
                 if item.get("done"):
                     with contextlib.suppress(TimeoutError, StopAsyncIteration, httpx.HTTPError):
                         async with asyncio.timeout(_GRACE_S):
@@ -145,7 +146,7 @@ def _parsed(line: bytes, model: str, *, begun: bool) -> Line:
             raise broken(model, "half a line came", reseed=False) from exc
         raise  # HTML or the like: not Ollama
     if not isinstance(item, dict):
-        raise TypeError("a line of the stream is no object")
+        raise NotOllama("a line of the stream is no object")
     return item
 
 
@@ -156,7 +157,7 @@ async def _whole_lines(answer: httpx.Response) -> AsyncGenerator[bytes, None]:
         held += piece
         if b"\n" not in piece:
             if len(held) > _MAX_LINE:
-                raise TypeError("a line of the stream has no end")
+                raise NotOllama("a line of the stream has no end")
             continue
         *whole, rest = bytes(held).split(b"\n")
         held = bytearray(rest)

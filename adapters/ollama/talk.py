@@ -178,7 +178,7 @@ async def _attempt(server: Server, question: Question, settings: Settings) -> As
     ):
         async for line in lines:
             if not isinstance(line.get("message"), dict) and not line.get("done"):
-                raise TypeError("a line of the reply has no message")
+                raise failures.NotOllama("a line of the reply has no message")
             text.append(_text_of(line))
             called = called or bool((line.get("message") or {}).get("tool_calls"))
             if line.get("done"):
