@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ingestion.reading import (
     ReadResult,
@@ -19,15 +18,11 @@ from ingestion.reading import (
     scans_can_be_read_now,
     sha256_of,
 )
+from rag_app.embeddings import Embeddings
 from rag_app.errors import InputError
 from rag_app.originals import Originals
 from rag_app.reports import DocumentReport
 from rag_app.store import Store
-
-if TYPE_CHECKING:
-    from llama_index.core.base.embeddings.base import BaseEmbedding
-
-    from rag_app.vectors.space import Space
 
 CROPS, FILES, CACHE = "crops", "files", "cache"
 
@@ -35,22 +30,12 @@ Progress = Callable[[int, int], None]  # pages done, pages known so far
 
 
 class Intake:
-    """One ingestion. load_embedding gives the model ready for work; space_of the vector space it fills.
+    """One ingestion. Call `take` under the store's writer lock."""
 
-    Call `take` under the store's writer lock.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        store: Store,
-        load_embedding: Callable[[], BaseEmbedding],
-        space_of: Callable[[BaseEmbedding], Space],
-    ) -> None:
+    def __init__(self, folder: Path, store: Store, embeddings: Embeddings) -> None:
         self._folder = folder
         self._store = store
-        self._load_embedding = load_embedding
-        self._space_of = space_of
+        self._embeddings = embeddings
         self._originals = Originals(folder / FILES)
 
     def take(
@@ -75,7 +60,7 @@ class Intake:
         """Read, embed and commit files; those of one inner sequence have the same content."""
         twins = {same[0]: same[1:] for same in files}
         with ThreadPoolExecutor(1) as loading:  # the model loads while the first pages are parsed
-            loaded = loading.submit(self._load_embedding)
+            loaded = loading.submit(self._embeddings.ready)
 
             def on_pages(path: Path, done: int, total: int) -> None:
                 if loaded.done():
@@ -92,13 +77,15 @@ class Intake:
             )
             with closing(reading):
                 for result in reading:
-                    yield self._take(result, loaded.result())
+                    loaded.result()
+                    yield self._take(result)
                     if result.paper is not None:
                         for twin in twins[result.path]:
                             self._store.add_alias(result.paper.sha256, twin)
                             yield self._unchanged(result.paper.sha256)
             self._store.fold_words()
-            self._space_of(loaded.result()).save()
+            for filled in self._embeddings.filled():
+                filled.space.save()
 
     def _look_at(self, path: Path, fresh: dict[str, list[Path]], reports: list[DocumentReport]) -> None:
         """Sort a file into those to read, by content, or report it as unchanged or unreadable."""
@@ -125,7 +112,7 @@ class Intake:
         info = self._store.find_document(sha256)
         return DocumentReport(info.name, sha256, info.pages, info.nodes, info.problems, skipped=True)
 
-    def _take(self, result: ReadResult, embedding: BaseEmbedding) -> DocumentReport:
+    def _take(self, result: ReadResult) -> DocumentReport:
         """Embed and commit one paper that was read."""
         from ingestion.pipeline import build_pipeline, paper_nodes, vectors_of
 
@@ -133,16 +120,19 @@ class Intake:
             return DocumentReport(result.path.name, None, 0, {}, error=str(result.error), seconds=result.seconds)
         paper = result.paper
         began = time.perf_counter()
-        nodes = paper_nodes(build_pipeline(embedding, languages=languages_of(embedding)), paper)
+        first, *others = self._embeddings.filled()
+        known = self._store.known_descriptions(paper)
+        nodes = paper_nodes(build_pipeline(first.embedding, languages=first.languages, descriptions=known), paper)
+        vectors = {first.space.name: vectors_of(nodes, dim=first.space.dim)}
+        vectors |= {other.space.name: other.vectors(nodes) for other in others}
         try:
             self._originals.keep(result.path, paper.sha256)
         except InputError as exc:
             return DocumentReport(result.path.name, None, 0, {}, error=str(exc), seconds=result.seconds)
-        space = self._space_of(embedding)
         seconds = result.seconds + time.perf_counter() - began
-        committed = self._store.commit(
-            paper, nodes, {space.name: vectors_of(nodes, dim=space.dim)}, path=result.path, seconds=seconds
-        )
+        committed = self._store.commit(paper, nodes, vectors, path=result.path, seconds=seconds)
+        if self._store.active_space("text") not in vectors:  # another process has just let another space answer
+            self._embeddings.complete(committed.rows)
         forget_cached(self._folder / CACHE, paper.sha256)
         for replaced in committed.replaced:
             self._originals.drop(replaced)
@@ -150,11 +140,6 @@ class Intake:
         return DocumentReport(
             committed.name, paper.sha256, len(paper.pages), dict(counts), paper.problems, seconds=seconds
         )
-
-
-def languages_of(embedding: BaseEmbedding) -> frozenset[str] | None:
-    """Languages (ISO 639-1) the embedding was trained on, None for all of them."""
-    return getattr(embedding, "languages", None)
 
 
 def _summed(on_progress: Progress | None) -> Callable[[Path, int, int], None]:

@@ -3,6 +3,7 @@
     read     read_papers       file -> Paper            ingestion.reading, in worker processes
     nodes    paper_nodes       Paper -> embedded nodes  ingestion.pipeline, a LlamaIndex IngestionPipeline
     commit   Store.commit      nodes -> SQLite          rag_app.store, one transaction a paper
+    describe Describing        crops -> descriptions    rag_app.describing, by a vision model, when asked for
     find     HybridRetriever   question -> hits         rag_app.retrieval
     answer   PaperQueryEngine  hits -> checked Answer   rag_app.answering, rag_app.citations
 
@@ -21,11 +22,15 @@ from typing import TYPE_CHECKING, Any, Self
 
 from adapters.names import Role, load_model, parse_model_name
 from ingestion.elements import Paper
-from rag_app.errors import DiskFull, RagAppError, SpaceMismatch, UsageError
-from rag_app.intake import Intake, languages_of
+from rag_app.embeddings import Embeddings, languages_of
+from rag_app.errors import DiskFull, RagAppError, UsageError
+from rag_app.intake import Intake
 from rag_app.reports import (
+    DescribeReport,
+    DescriptionStatus,
     IngestReport,
     LibraryStatus,
+    ReembedReport,
     RepairReport,
     SearchResult,
     search_hit,
@@ -34,11 +39,11 @@ from rag_app.settings import Settings
 from rag_app.store import DocumentInfo, Filter, Store
 
 if TYPE_CHECKING:
-    from llama_index.core.base.embeddings.base import BaseEmbedding
-
     from rag_app.answering.answer import Answer
     from rag_app.answering.engine import PaperQueryEngine
+    from rag_app.describing.planning import Only
     from rag_app.evidence import Answerer
+    from rag_app.models import LanguageModel
     from rag_app.retrieval.retriever import HybridRetriever
     from rag_app.vectors.space import Space
 
@@ -54,6 +59,7 @@ class Library:
         self.settings = settings
         self._store = store
         self._spaces: dict[str, Space] = {}
+        self._embeddings = Embeddings(path, store, settings, self._space)
 
     @classmethod
     def open(
@@ -111,12 +117,78 @@ class Library:
         """
         started = time.perf_counter()
         given = [paths] if isinstance(paths, str | Path) else list(paths)
-        intake = Intake(self.path, self._store, self._loaded_embedding, self._text_space)
+        intake = Intake(self.path, self._store, self._embeddings)
         with self._store.write_lock():
             reports = intake.take(
                 given, workers=workers or self.settings.ingestion.workers, password=password, on_progress=on_progress
             )
-        return IngestReport(tuple(reports), time.perf_counter() - started)
+        return IngestReport(tuple(reports), time.perf_counter() - started, self._embeddings.note())
+
+    def reembed(self, *, on_progress: Callable[[int, int], None] | None = None) -> ReembedReport:
+        """Embed every node with the model that settings.models.text_embedding names, then answer from its vectors.
+
+        Until then questions are answered as before. It can be interrupted anywhere and called again, and papers may
+        come in meanwhile. on_progress: called with nodes done and nodes in all.
+        """
+        return self._embeddings.reembed(on_progress)
+
+    # --- describing -------------------------------------------------------------------------------------------------
+
+    def describe(
+        self,
+        model: str | None = None,
+        *,
+        papers: Sequence[str] = (),
+        kinds: Sequence[str] = (),
+        only: Only | None = None,
+        parallel: int | None = None,
+        on_progress: Callable[[int, int, int], None] | None = None,
+    ) -> DescribeReport:
+        """Let a vision model read the figures, tables and formulas; each is searchable as soon as it is read.
+
+        What this model has described with today's prompt is not asked again. A failed call is in the report and the
+        rest goes on; it can be interrupted anywhere and called again. Papers may come and go meanwhile.
+
+        Args:
+            model: name of a vision model; settings.models.vision when None.
+            papers: only these documents, by name or id. kinds: only these, of "figure", "table", "formula".
+            only: "unverified": what has an unverified description, to be read by another model. "failed": what has none
+                though a model was asked; each is asked of the model that failed, where `model` is None.
+            parallel: questions at the same time; settings.ollama.parallel when None.
+            on_progress: called with elements done, in all, and failed; from two threads, one after the other.
+
+        Raises, before any work, LibraryBusy when another process describes this library, UsageError without a model,
+        ModelUnreachable, ModelNotInstalled, ModelUnsuitable; and LibraryReadOnly, DiskFull.
+        """
+        from rag_app.describing.planning import Scope
+        from rag_app.describing.runner import Describing
+
+        documents = tuple(self._store.find_document(paper).document_id for paper in papers)
+        describing = Describing(
+            self.path,
+            self._store,
+            load=self.vision_model,
+            vectors=self._embeddings,
+            parallel=parallel or self.settings.ollama.parallel,
+        )
+        name = model or (None if only == "failed" else self.settings.models.vision)
+        return describing.run(name, Scope(documents, tuple(kinds), only), on_progress)
+
+    def retry(
+        self, model: str | None = None, *, on_progress: Callable[[int, int, int], None] | None = None
+    ) -> DescribeReport:
+        """Ask again about what could not be described: by the model that failed, or by `model`."""
+        return self.describe(model, only="failed", on_progress=on_progress)
+
+    def vision_model(self, name: str | None = None) -> LanguageModel:
+        """The vision model of that name, settings.models.vision when None. Raises UsageError for the builtin one."""
+        chosen = name or self.settings.models.vision
+        if parse_model_name(chosen).scheme == "builtin":
+            raise UsageError(
+                "No vision model is named, and the builtin models describe nothing. Name one: rag-app describe --with "
+                f"qwen2.5vl:7b, or set models.vision in {self.path / 'settings.toml'}."
+            )
+        return self._model("vision", chosen)
 
     def remove(self, document: str) -> int:
         """Take a document out, by name or id, with its crops and stored copy; returns how many nodes it had.
@@ -192,8 +264,7 @@ class Library:
         """A LlamaIndex retriever over this library; filters as in `ask`."""
         from rag_app.retrieval.retriever import HybridRetriever
 
-        embedding = self._embedding()
-        space = self._answering_space(embedding)
+        embedding, space = self._embeddings.answering()
         return HybridRetriever(
             self._store,
             space,
@@ -227,7 +298,7 @@ class Library:
         return PaperQueryEngine(
             self.as_retriever(k=k, papers=papers, pages=pages, kinds=kinds),
             self._answerer(answer or self.settings.models.answer),
-            models={"text_embedding": str(self.settings.models.text_embedding)},
+            models={"text_embedding": self._embeddings.answering()[0].model_name},
             language=_answer_language(language),
             streaming=streaming,
             on_answer=self._saved,
@@ -281,37 +352,21 @@ class Library:
             size_bytes=sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()),
             answers=self._store.count_answers(),
             read_only=self._store.read_only,
+            descriptions=self._descriptions(),
+            note=self._embeddings.note(),
+        )
+
+    def _descriptions(self) -> DescriptionStatus:
+        ledger = self._store.ledger
+        described, verified = ledger.described()
+        return DescriptionStatus(
+            tuple(ledger.tallies()), described, verified, tuple(ledger.failures()), self._store.describer()
         )
 
     # --- parts ------------------------------------------------------------------------------------------------------
 
     def _model(self, role: Role, name: str) -> Any:  # Any: each role has its own class
         return load_model(role, parse_model_name(name), self.settings)
-
-    def _loaded_embedding(self) -> BaseEmbedding:
-        embedding = self._embedding()
-        embedding.get_query_embedding("ready?")
-        return embedding
-
-    def _embedding(self) -> BaseEmbedding:
-        return self._model("text_embedding", self.settings.models.text_embedding)
-
-    def _text_space(self, embedding: BaseEmbedding) -> Space:
-        """The space this embedding fills."""
-        dim = getattr(embedding, "dimensions", None) or len(embedding.get_query_embedding("dimension"))
-        return self._space(f"text:{embedding.model_name}:{dim}")
-
-    def _answering_space(self, embedding: BaseEmbedding) -> Space | None:
-        """The space that answers now; None in a library without vectors."""
-        active = self._store.active_space("text")
-        if active is None:
-            return None
-        if active.split(":", 1)[1].rsplit(":", 1)[0] != embedding.model_name:
-            raise SpaceMismatch(
-                f"This library answers from {active}, but settings ask for {self.settings.models.text_embedding}. "
-                f"Set models.text_embedding back in {self.path / 'settings.toml'}."
-            )
-        return self._space(active)
 
     def _space(self, name: str) -> Space:
         from rag_app.vectors.space import Space

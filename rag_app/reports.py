@@ -8,7 +8,7 @@ from typing import Any
 
 from ingestion.elements import Problem
 from rag_app.evidence import BBox, Passage
-from rag_app.store import DocumentInfo, SpaceInfo
+from rag_app.store import DocumentInfo, Failure, ModelTally, SpaceInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +31,77 @@ class DocumentReport:
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What an ingestion did, file by file in the order they were finished."""
+    """What an ingestion did, file by file in the order they were finished.
+
+    note: that the library answers from another embedding than the settings ask for.
+    """
 
     documents: tuple[DocumentReport, ...]
     seconds: float
+    note: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ReembedReport:
+    """What embedding anew did: nodes embedded into `space` now, and nodes its model does not take (their language)."""
+
+    space: str
+    embedded: int
+    without: int
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class DescribeReport:
+    """What a run of describing did, counted in elements: done + failed + left = total.
+
+    models     who was asked, in this order
+    reused     of those done: equal crops that had been read already, and replies that an interrupted run had left
+    verified   of those done: they agree with what the PDF says
+    already    described before by the same model with the same prompt, so not counted in total
+    skipped    left out as decoration, by the rule in docs/describing.md
+    failures   each with its reason; `retry` asks again
+    stopped    why the run ended before its end, in a sentence
+    """
+
+    models: tuple[str, ...]
+    total: int
+    done: int
+    reused: int
+    verified: int
+    failed: int
+    left: int
+    already: int
+    skipped: int
+    failures: tuple[Failure, ...]
+    stopped: str | None
+    seconds: float
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class DescriptionStatus:
+    """What models have read in the library.
+
+    models     how far each one has got
+    described  elements with a description; so many of them with a verified one
+    failures   elements without one though a model was asked, newest first
+    running    the process that describes now: pid, host, since, command
+    """
+
+    models: tuple[ModelTally, ...]
+    described: int
+    verified: int
+    failures: tuple[Failure, ...]
+    running: dict[str, str | int] | None
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
         return dataclasses.asdict(self)
@@ -75,7 +142,10 @@ class SearchResult:
 
 @dataclass(frozen=True, slots=True)
 class LibraryStatus:
-    """What a library holds. size_bytes counts every file in its folder; nodes counts by kind."""
+    """What a library holds. size_bytes counts every file in its folder; nodes counts by kind.
+
+    note: that it answers from another embedding than the settings ask for, and what to do.
+    """
 
     path: str
     documents: tuple[DocumentInfo, ...]
@@ -85,6 +155,8 @@ class LibraryStatus:
     size_bytes: int
     answers: int
     read_only: bool
+    descriptions: DescriptionStatus
+    note: str | None = None
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
         return dataclasses.asdict(self)

@@ -351,16 +351,16 @@ def test_a_version_1_library_that_cannot_be_written_says_so(tmp_path: Path) -> N
 
 
 def test_only_one_process_describes(store: Store) -> None:
-    assert store.describer.holder() is None
-    with store.describer.hold():
+    assert store.describer() is None
+    with store.describer_lock():
         with Store.open(store.folder) as other:
-            holder = other.describer.holder()
+            holder = other.describer()
             assert holder is not None and holder["pid"] == os.getpid()
-            with pytest.raises(Exception, match=rf"being described by process {os.getpid()} "), other.describer.hold():
+            with pytest.raises(Exception, match=rf"being described by process {os.getpid()} "), other.describer_lock():
                 pass
         with store.write_lock():  # papers come in meanwhile
             put(store, "b", "b.pdf")
-    assert store.describer.holder() is None
+    assert store.describer() is None
     assert store.has(sha("b"))
 
 

@@ -91,6 +91,18 @@ class Database:
             finally:
                 self._local.writing = False
 
+    def release(self) -> None:
+        """Close this thread's connection; call it where a thread that used the library ends."""
+        connection = getattr(self._local, "connection", None)
+        if connection is None:
+            return
+        with self._guard:
+            if connection is self._alone:
+                return
+            self._connections.remove(connection)
+        connection.close()
+        del self._local.connection
+
     def close(self) -> None:
         """Close every thread's connection; the last one in any process folds the WAL into the file."""
         with self._guard:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from ingestion.elements import Element
-from rag_app.store import descriptions
+from rag_app.store import descriptions, reading
 from rag_app.store.database import Database
 from rag_app.store.records import Failure, LedgerKey, LedgerRow, ModelTally, Reading, Winner
 
@@ -37,17 +37,24 @@ class Ledger:
     ) -> int:
         """Note that these elements are to be described; those already noted keep their state. Returns the new rows.
 
-        Elements without a crop are left out, and so are all where the document is gone. prompt_versions: by kind.
+        Elements without a crop are left out, and those that are gone because their document is, or was parsed anew.
+        prompt_versions: by kind.
         """
         with self._database.transaction() as connection:
             found = connection.execute("SELECT id FROM documents WHERE document_id = ?", (document_id,)).fetchone()
-            if found is None:
+            paper = reading.paper(connection, found[0]) if found else None
+            if paper is None:
                 return 0
+            there = {(element.id, element.image) for element in paper.elements if element.image}
             before = connection.total_changes
             connection.executemany(
                 "INSERT OR IGNORE INTO ledger(document, element_id, kind, image, model, prompt_version, state, updated)"
                 " VALUES(?, ?, ?, ?, ?, ?, 'pending', ?)",
-                [(found[0], e.id, e.kind, e.image, model, prompt_versions[e.kind], now()) for e in elements if e.image],
+                [
+                    (found[0], e.id, e.kind, e.image, model, prompt_versions[e.kind], now())
+                    for e in elements
+                    if (e.id, e.image) in there
+                ],
             )
             return connection.total_changes - before
 
@@ -69,10 +76,10 @@ class Ledger:
         with self._database.snapshot() as connection:
             return descriptions.reading_of(connection, key)
 
-    def keep(self, reading: Reading) -> int:
+    def keep(self, read: Reading) -> int:
         """Note a reply before it is in its nodes; returns for how many rows, 0 when the document is gone."""
         with self._database.transaction() as connection:
-            return descriptions.keep(connection, reading, now())
+            return descriptions.keep(connection, read, now())
 
     def failed(self, key: LedgerKey, *, error: str, reason: str, seconds: float) -> int:
         """The model did not answer: the failure's class, and one sentence. Returns for how many rows."""

@@ -57,7 +57,7 @@ class Store:
         self.database = database
         self.ledger = Ledger(database)
         self._lock = writer_lock(folder)
-        self.describer = describer_lock(folder)
+        self._describer = describer_lock(folder)
         self._words = Words(folder)
         self._filters: OrderedDict[tuple[int, Filter], np.ndarray] = OrderedDict()
         self._guard = Lock()
@@ -92,6 +92,16 @@ class Store:
         if self.read_only:
             raise read_only_error(self.folder)
         return self._lock.hold(wait_s=wait_s)
+
+    def describer_lock(self, *, wait_s: float = 0.0) -> AbstractContextManager[None]:
+        """Be the one that asks models for the block; papers may come and go meanwhile. Raises as `write_lock`."""
+        if self.read_only:
+            raise read_only_error(self.folder)
+        return self._describer.hold(wait_s=wait_s)
+
+    def describer(self) -> dict[str, str | int] | None:
+        """The process that asks models now: pid, host, since (UTC, ISO 8601), command; None when there is none."""
+        return self._describer.holder()
 
     def snapshot(self) -> AbstractContextManager[sqlite3.Connection]:
         """See one unchanging state in all reads of this thread inside the block, whatever other processes commit."""
