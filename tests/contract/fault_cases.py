@@ -109,12 +109,22 @@ CASES = (
     repeated(Fault.STALL, ModelTimeout, r"stalled.*1 s.*ollama\.stall_s", sent=2),
     # Vectors.
     Case(Fault.EMBED_NOT_SUPPORTED, ModelUnsuitable, r"makes no embeddings", model="tinyembed", way="embed"),
-    Case(Fault.EMBED_EMPTY, UnusableReply, r"", sent=2, once=True, model="tinyembed", way="embed"),
-    Case(Fault.EMBED_TOO_FEW, UnusableReply, r"", sent=2, once=True, model="tinyembed", way="embed"),
+    Case(
+        Fault.EMBED_EMPTY, UnusableReply, r"gave 0 vectors for \d+", sent=2, once=True, model="tinyembed", way="embed"
+    ),
+    Case(
+        Fault.EMBED_TOO_FEW,
+        UnusableReply,
+        r"gave \d+ vectors for \d+",
+        sent=2,
+        once=True,
+        model="tinyembed",
+        way="embed",
+    ),
     Case(Fault.EMBED_NOT_NORMALISED, model="tinyembed", way="embed"),
     # Lists of models, and fetching one.
-    Case(Fault.SHOW_WITHOUT_CAPABILITIES, way="list"),
-    Case(Fault.TAGS_FAMILIES_NULL, way="list"),
+    Case(Fault.SHOW_WITHOUT_CAPABILITIES, sent=5, way="list"),
+    Case(Fault.TAGS_FAMILIES_NULL, sent=5, way="list"),
     Case(Fault.PULL_INTERLEAVED, model="newcomer", way="pull"),
     Case(Fault.PULL_ERROR, ModelUnreachable, r"could not reach.*registry", model="newcomer", way="pull"),
 )
