@@ -41,7 +41,7 @@ class Judged:
     refused: bool
     right: bool | None
     page_cited: bool | None
-    confidence: float
+    confidence: float | None
     answer: str
     checked: tuple[Checked, ...] = ()
     error: str | None = None

@@ -18,8 +18,8 @@ from ingestion.elements import BBox
 from ingestion.pdf import Word, page_words
 from rag_app.errors import InputError
 
-Verdict = Literal["verbatim", "by words", "unchecked", "invented"]
-VERDICTS: tuple[Verdict, ...] = ("verbatim", "by words", "unchecked", "invented")
+Verdict = Literal["verbatim", "by words", "a model's", "unchecked", "invented"]
+VERDICTS: tuple[Verdict, ...] = ("verbatim", "by words", "a model's", "unchecked", "invented")
 NEAR_POINTS = 12.0  # half a line around the cited box
 NEEDED = 0.9  # share of the quote's letters whose words must stand there
 
@@ -39,6 +39,8 @@ class Cited(Protocol):
     def places(self) -> Sequence[tuple[int, BBox]]: ...
     @property
     def quote(self) -> str: ...
+    @property
+    def read_by(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Checked:
     verbatim   the quote, blanks and punctuation aside, stands near the cited boxes
     by words   nearly all its words do, in another order: tables, right-to-left lines; of a formula, whose text layer
                has no words, nearly all its letters and digits
+    a model's  said to be what a model read in the picture, and not the paper's words: those are not looked for
     unchecked  the page has no text layer (a scan or a picture)
     invented   neither, or the mark has no citation
     """
@@ -71,6 +74,8 @@ def check_citations(answer: str, citations: Sequence[Cited], file_of: Callable[[
 
 def check_quote(citation: Cited, file: Path) -> Checked:
     """Look for one quote near its boxes in the file itself."""
+    if citation.read_by is not None:
+        return Checked(citation.n, "a model's", f"read by {citation.read_by}")
     words: list[Word] = []
     empty = True
     try:

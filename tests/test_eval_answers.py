@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pymupdf
@@ -108,6 +109,12 @@ def test_quotes_are_looked_up_in_the_pdf(pdf: Path, cited: Citation, verdict: st
     assert checked.verdict == verdict, checked.reason
 
 
+def test_what_a_model_read_is_not_looked_for_in_the_pdf(pdf: Path) -> None:
+    read = dataclasses.replace(citation("two blue towers"), read_by="ollama:gemma3:4b")
+    (checked,) = check_citations("So it is [1].", [read], lambda _: pdf)
+    assert (checked.verdict, checked.reason) == ("a model's", "read by ollama:gemma3:4b")
+
+
 def test_a_mark_without_citation_is_invented(pdf: Path) -> None:
     checked = check_citations("One [1], two [2], again [2].", [citation("precise but slow")], lambda _: pdf)
     assert [(c.n, c.verdict) for c in checked] == [(1, "verbatim"), (2, "invented")]
@@ -141,7 +148,13 @@ def test_run_scores_refusals_and_failures_beside_the_right_ones(pdf: Path) -> No
         "right when answered": 1.0,
         "page cited": pytest.approx(1 / 3),
     }
-    assert report.citations() == {"verbatim": 2, "by words": 0, "unchecked": 0, "invented": 0}
+    assert report.citations() == {
+        "verbatim": 2,
+        "by words": 0,
+        "a model's": 0,
+        "unchecked": 0,
+        "invented": 0,
+    }
     assert report.to_dict()["failed"] == 1
     assert "1 of 5 questions failed" in report.table()
 

@@ -6,15 +6,20 @@ import dataclasses
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pymupdf
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
 from ingestion.elements import PageSize, Paper
 from rag_app.answering.answer import Answer
+from rag_app.citations import Reading
 from rag_app.errors import LibraryDamaged
-from rag_app.render.page import answer_html, cited_pages, raised, render_page, write_page
+from rag_app.render.formulas import mathml
+from rag_app.render.page import answer_html, cited_pages, raised, reading_html, render_page, write_page
 from tests.answers import DOCUMENT_ID, english_answer, persian_answer
 
 HOSTILE = (
@@ -196,3 +201,83 @@ def test_writing_replaces_the_file_whole(library: Shelf, tmp_path: Path) -> None
     write_page(persian_answer(), target, library=library)
     assert "منابع" in target.read_text(encoding="utf-8")
     assert [path.name for path in target.parent.iterdir()] == ["answer.html"]
+
+
+# --- what models said -----------------------------------------------------------------------------------------------
+
+READING = Reading(
+    "ollama:qwen2.5vl:7b", "formula", "The loss.", r"L = \frac{1}{N} \sum_i \text{<script>alert(1)</script>}", False
+)
+
+
+def read_answer(**changes: object) -> Answer:
+    """The English answer on what a model read in a formula, with things left out and flagged."""
+    answer = english_answer()
+    citation = dataclasses.replace(
+        answer.citations[0], kind="formula", read_by=READING.model, verified=False, reading=READING
+    )
+    fields: dict = {
+        "citations": (citation,), "unsupported": (HOSTILE, "Nothing says so."), "unsupported_numbers": ("93", "۷٫۵"),
+        "confidence": None, "tokens": {"prompt": 900, "reply": 60}, "models": {"answer": "ollama:<b>"},
+        "unread": 1, "evidence": (dataclasses.replace(answer.evidence[0], read=False),),
+    }  # fmt: skip
+    return dataclasses.replace(answer, **{**fields, **changes})
+
+
+def test_what_a_model_read_is_marked_as_the_models(library: Shelf) -> None:
+    html = render_page(read_answer(), library=library)
+    text = " ".join(Tags(html).text.split())
+    assert "read by ollama:qwen2.5vl:7b, unverified" in text
+    assert "In none of the passages looked at: 93, ۷٫۵" in text
+    assert "Left out: nothing that was found supports it (2)" in text and "Nothing says so." in text
+    assert "did not fit before the model" in text and "960 tokens" in text and "confidence" not in text
+    verified = dataclasses.replace(READING, verified=True)
+    citation = dataclasses.replace(read_answer().citations[0], verified=True, reading=verified)
+    text = " ".join(Tags(render_page(read_answer(citations=(citation,)), library=library)).text.split())
+    assert "read by ollama:qwen2.5vl:7b, verified" in text and ", unverified" not in text
+    assert "تأییدنشده" in render_page(read_answer(language="fa"), library=library)
+
+
+def test_what_a_model_said_becomes_no_markup(library: Shelf) -> None:
+    page = Tags(render_page(read_answer(), library=library))
+    assert {"script", "img onerror"} & {tag for tag, _ in page.tags} == set()
+    assert "math" in {tag for tag, _ in page.tags} and "mfrac" in {tag for tag, _ in page.tags}
+    assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
+    for kind in ("table", "figure"):
+        hostile = dataclasses.replace(READING, kind=kind, text=HOSTILE, summary=HOSTILE, model=HOSTILE)
+        citation = dataclasses.replace(read_answer().citations[0], read_by=HOSTILE, reading=hostile, kind=kind)
+        page = Tags(render_page(read_answer(citations=(citation,)), library=library))
+        assert "script" not in {tag for tag, _ in page.tags}
+        assert all(source.startswith("data:") for source in page.values("src"))
+        assert all(target.startswith("#") for target in page.values("href"))
+
+
+@pytest.mark.parametrize(
+    "latex",
+    [
+        r"\text{<script>alert(1)</script>} a & b < c", r"\href{javascript:alert(1)}{x}", r"\style{color:red}{x}",
+        r"\class{a}{x}", r"\text{&lt;script&gt;}", "$$x^2$$", r"\[ x \]", r"\foo x",
+        r"\begin{matrix}a&b\\c&d\end{matrix}",
+    ],
+)  # fmt: skip
+def test_latex_becomes_mathml_and_nothing_else(latex: str) -> None:
+    written = mathml(latex)
+    assert written is not None
+    tags = Tags(written).tags
+    assert tags[0][0] == "math" and all(tag.startswith("m") for tag, _ in tags)
+    assert not {"href", "style", "class", "onclick"} & {name for _, attributes in tags for name in attributes}
+    assert "$" not in written and r"\[" not in written
+    ElementTree.fromstring(written)
+
+
+def test_latex_that_cannot_be_read_is_shown_as_it_is() -> None:
+    for latex in ("{", r"\frac", "", "x" * 5000, "{" * 200 + "x" + "}" * 200, r"\left( x"):
+        assert mathml(latex) is None
+    shown = reading_html(dataclasses.replace(READING, text=r"\left( <b>"))
+    assert shown == r"<code dir=ltr>\left( &lt;b&gt;</code>"
+
+
+@given(st.text(alphabet="\\{}^_&<>$ abfrac123[]()\"'", max_size=40))
+def test_any_latex_is_mathml_or_none(latex: str) -> None:
+    written = mathml(latex)
+    assert written is None or ElementTree.fromstring(written).tag == "math"

@@ -5,8 +5,10 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
+import click
 import pytest
 
+from rag_app.citations import Reading
 from rag_app.render.quotes import readable_quote
 from rag_app.render.rtl import is_right_to_left, terminal_orders_itself, visual_line
 from rag_app.render.terminal import Screen, answer_text, markdown_lines, shorten
@@ -108,3 +110,22 @@ def test_table_quotes_read_as_rows() -> None:
     quote = "Table 2: Results\n| a | b\\|c |\n| --- | --- |\n| 1 |  |"
     assert readable_quote(dataclasses.replace(citation, quote=quote)) == "Table 2: Results\na · b|c\n1 · –"
     assert readable_quote(dataclasses.replace(citation, kind="text", quote="| x |")) == "| x |"
+
+
+def test_what_a_model_read_or_said_without_support_is_marked(tmp_path: Path) -> None:
+    answer = english_answer()
+    reading = Reading("ollama:qwen2.5vl:7b", "table", "", "| a | b |\n| --- | --- |\n| 1 | 2 |", True)
+    citation = dataclasses.replace(answer.citations[0], read_by="ollama:gemma3:4b", verified=False, reading=reading)
+    answer = dataclasses.replace(
+        answer, citations=(citation,), unsupported=("Fish\x1b[2J sing.",), unsupported_numbers=("93",), unread=2
+    )
+    shown = click.unstyle(answer_text(answer, PLAIN, library=tmp_path))
+    for words in (
+        "Numbers in none of the passages: 93",
+        "Left out, because nothing that was found supports it:\n- Fish sing.",
+        "    read by ollama:gemma3:4b, unverified\n",
+        "    read by ollama:qwen2.5vl:7b, verified:\n    a  b\n    ─  ─\n    1  2",
+        "2 passages did not fit before the model.",
+    ):
+        assert words in shown.replace("\x1b[2J", "").replace("[2J", "")
+    assert "\x1b" not in shown

@@ -39,7 +39,7 @@ _SEEING = """
 write in "quote" what you read in the picture."""
 
 IN_WORDS = """
-- If you cannot write JSON, write plain sentences instead, each ending with the number of its evidence, like this: [2]."""
+- If you cannot write JSON, write plain sentences instead, each ending with the number of its evidence: [2]."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from rag_app.sentences import sentences
 
 COVERED = 0.6  # share of a claim's telling terms that a sentence in its language must hold to carry it
 COVERED_SHORT = 0.5  # the same where the claim's few quoted words stand in the sentence
+_FEWEST_TERMS = 3  # telling terms a claim must have to be covered by a sentence; with a number one less
 _SHORT_LETTERS = 12  # a quote with fewer letters says little by itself
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]+")
 
@@ -102,10 +103,11 @@ def _covering(claim: Claim, passages: Sequence[Passage]) -> Statement | None:
     """The claim on the one sentence or row that covers it best; all numbers of the claim must stand there.
 
     In another language, numbers and names written in Latin letters are all that can be compared: two of them must be
-    shared, or one number of two digits or more.
+    shared, or one number of two digits or more. A claim of a word or two is in too many sentences to be carried by one.
     """
     stated = claimed(claim.text)
     language = language_of(claim.text)
+    enough_said = len(_telling(claim.text)) + bool(stated) >= _FEWEST_TERMS
     best: tuple[float, Statement] | None = None
     for passage in passages:
         for text in _texts(passage):
@@ -116,7 +118,7 @@ def _covering(claim: Claim, passages: Sequence[Passage]) -> Statement | None:
                     continue
                 if language_of(piece) == language:
                     share = _coverage(claim.text, piece, around)
-                    enough = share >= COVERED
+                    enough = enough_said and share >= COVERED
                 else:
                     own = holding([piece])
                     telling = sum(2 if number.telling else 1 for number in stated if number in own)
@@ -173,12 +175,16 @@ def _whole_rows(text: str, place: Place) -> str:
 
 def _coverage(claim: str, piece: str, around: str) -> float:
     """Share of the claim's telling terms in the piece, those in its heading or caption counting half; 0 to 1."""
-    wanted = set(query_terms(claim)) - STOP_TERMS
+    wanted = _telling(claim)
     if not wanted:
         return 0.0
     own = set(terms(piece))
     about = set(terms(around)) - own
     return (len(wanted & own) + 0.5 * len(wanted & about)) / len(wanted)
+
+
+def _telling(claim: str) -> set[str]:
+    return set(query_terms(claim)) - STOP_TERMS
 
 
 def _names(text: str) -> set[str]:

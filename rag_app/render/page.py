@@ -22,6 +22,7 @@ from markupsafe import Markup, escape
 from PIL import Image
 
 from rag_app.errors import EncryptedPdf, LibraryDamaged
+from rag_app.render.formulas import mathml
 from rag_app.render.quotes import readable_quote
 from rag_app.render.rtl import is_right_to_left
 from rag_app.render.words import WORDS
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
     from ingestion.elements import PageSize, Paper
     from rag_app.answering.answer import Answer
-    from rag_app.citations import Citation
+    from rag_app.citations import Citation, Reading
     from rag_app.evidence import BBox
 
 PAGE_DPI = 130  # sharp enough to read on a laptop's screen at full width
@@ -111,7 +112,13 @@ def render_page(answer: Answer, *, library: Shelf) -> str:
         lstrip_blocks=True,
     )
     words = WORDS.get(answer.language, WORDS["en"])
-    environment.filters |= {"digits": words.digits, "raised": raised, "readable": readable_quote, "label": words.label}
+    environment.filters |= {
+        "digits": words.digits,
+        "raised": raised,
+        "readable": readable_quote,
+        "label": words.label,
+        "reading": reading_html,
+    }
     return environment.get_template("answer.html.j2").render(
         answer=answer,
         body=answer_html(answer.answer, shown={c.n: words.digits(c.n) for c in answer.citations}),
@@ -154,6 +161,16 @@ def answer_html(markdown: str, *, shown: Mapping[int, str]) -> Markup:
     reader.add_render_rule("text", text)
     html = reader.render(markdown).replace(_UNDERSCORE, "_")
     return Markup(re.sub(r"<(p|li|td|th|table)>", r'<\1 dir="auto">', html))  # markdown-it escaped the rest
+
+
+def reading_html(reading: Reading) -> Markup:
+    """What a model read, as safe HTML: a formula as MathML, or its LaTeX; a table as one; a figure in words."""
+    if reading.kind == "formula":
+        return mathml(reading.text) or Markup("<code dir=ltr>{}</code>").format(reading.text)
+    if reading.kind == "table":
+        return answer_html(reading.text, shown={})
+    parts = dict.fromkeys(part for part in (reading.summary, reading.text) if part)
+    return Markup("").join(Markup('<p dir="auto">{}</p>').format(raised(part)) for part in parts)
 
 
 def raised(text: str) -> Markup:

@@ -8,7 +8,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,7 @@ from rag_app.settings import RightToLeft
 
 if TYPE_CHECKING:
     from rag_app.answering.answer import Answer
-    from rag_app.citations import Citation
+    from rag_app.citations import Citation, Reading
     from rag_app.reports import SearchResult
 
 _MAX_WIDTH = 100  # columns: longer lines are tiring to read
@@ -66,9 +66,23 @@ def printable(text: str) -> str:
 def answer_text(answer: Answer, screen: Screen, *, library: Path) -> str:
     """The answer, then its citations with place, quote and crop. `library` is the folder that holds the crops."""
     lines = list(markdown_lines(answer.answer, screen))
+    if answer.unsupported_numbers:
+        numbers = ", ".join(answer.unsupported_numbers)
+        lines += ["", *_styled(screen.paragraph(f"Numbers in none of the passages: {numbers}"), fg="yellow")]
+    if answer.unsupported:
+        lines += ["", *_styled(["Left out, because nothing that was found supports it:"], fg="yellow")]
+        for text in answer.unsupported:
+            lines += screen.paragraph(shorten(text, _QUOTE_LIMIT), first="- ", indent="  ")
     for citation in answer.citations:
         lines += ["", *_citation(citation, screen, library)]
+    if answer.unread:
+        passages = "passage" if answer.unread == 1 else "passages"
+        lines += ["", *_styled([f"{answer.unread} {passages} did not fit before the model."], dim=True)]
     return "\n".join(lines)
+
+
+def _styled(lines: Sequence[str], *, fg: str | None = None, dim: bool | None = None) -> list[str]:
+    return [click.style(line, fg=fg, dim=dim) for line in lines]
 
 
 def hits_text(result: SearchResult, screen: Screen, *, library: Path) -> str:
@@ -126,9 +140,29 @@ def _citation(citation: Citation, screen: Screen, library: Path) -> list[str]:
     if citation.quote:
         quote = shorten(readable_quote(citation), _QUOTE_LIMIT)
         lines += screen.paragraph(f"«{quote}»" if is_right_to_left(quote) else f"“{quote}”", indent=indent)
+    if citation.read_by:
+        lines.append(f"{indent}{_read_by(citation.read_by, verified=bool(citation.verified))}")
     if citation.image:
         lines.append(f"{indent}crop: {library / 'crops' / citation.image}")
+    if citation.reading:
+        lines += _reading(citation.reading, screen, indent)
     return lines
+
+
+def _read_by(model: str, *, verified: bool) -> str:
+    return click.style(
+        f"read by {printable(model)}, {'verified' if verified else 'unverified'}", fg=None if verified else "yellow"
+    )
+
+
+def _reading(reading: Reading, screen: Screen, indent: str) -> list[str]:
+    """What a model read in a formula or table; of a figure the one line."""
+    lines = [f"{indent}{_read_by(reading.model, verified=reading.verified)}:"]
+    narrower = replace(screen, width=max(screen.width - len(indent), 20))
+    if reading.kind == "table":
+        return [*lines, *(f"{indent}{line}" for line in markdown_lines(reading.text, narrower))]
+    text = reading.text if reading.kind == "formula" else reading.summary or shorten(reading.text, _QUOTE_LIMIT)
+    return [*lines, *screen.paragraph(text, indent=indent)]
 
 
 def _table(lines: Sequence[str], screen: Screen) -> Iterator[str]:

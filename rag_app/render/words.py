@@ -20,6 +20,14 @@ class Words:
     cited_pages: str = "Cited pages"
     answer: str = "answer"
     locked: str = "This paper is encrypted, so its page is not shown here."
+    read_by: str = "read by"
+    reading: str = "What a model read here"
+    verified: str = "verified"
+    unverified: str = "unverified"
+    left_out: str = "Left out: nothing that was found supports it"
+    numbers: str = "In none of the passages looked at:"
+    unread: str = "did not fit before the model"
+    tokens: str = "tokens"
     kinds: dict[str, str] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     digit_forms: str = "0123456789"
@@ -49,6 +57,14 @@ WORDS = {
         cited_pages="صفحه‌های ارجاع‌شده",
         answer="پاسخ",
         locked="این مقاله رمز دارد و صفحهٔ آن اینجا نشان داده نمی‌شود.",
+        read_by="خوانده‌شده با",
+        reading="آنچه مدل اینجا خوانده است",
+        verified="تأییدشده",
+        unverified="تأییدنشده",
+        left_out="کنار گذاشته شد، چون هیچ‌یک از بخش‌های یافته‌شده آن را تأیید نمی‌کند",
+        numbers="در هیچ‌یک از بخش‌های بررسی‌شده نیست:",
+        unread="در ورودی مدل جا نشد",
+        tokens="توکن",
         kinds={
             "text": "متن",
             "table": "جدول",

@@ -1,1 +1,1 @@
-"""The loop in which questions are asked one after another."""
+"""The conversation: questions and commands, one a line, from a terminal or a pipe."""
