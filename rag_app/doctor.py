@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
-import json
 import platform
 import shutil
 import sys
-import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from rag_app.errors import LibraryNotFound, RagAppError
+from rag_app.errors import LibraryNotFound, ModelError, RagAppError, SettingsError
+
+if TYPE_CHECKING:
+    from adapters.names import ModelName, Role
+    from adapters.ollama.catalogue import Installed
+    from rag_app.settings import Settings
 
 State = Literal["ok", "note", "missing", "broken"]
 
@@ -24,7 +27,11 @@ OUR_PACKAGES = ("rag_app", "ingestion", "adapters", "eval")
 PINNED_TOGETHER = ("pymupdf", "pymupdf4llm", "pymupdf-layout")  # 2.0 of each is an empty placeholder
 _SHOWN_VERSIONS = ("llama-index-core", *PINNED_TOGETHER, "onnxruntime", "tokenizers", "faiss-cpu", "numpy")
 _ENOUGH_DISK_GB = 2.0  # about the environment again, or the crops of a few thousand papers
-_OLLAMA = "http://127.0.0.1:11434"
+# What a role asks of an Ollama model, by its capabilities, and how one without it is told.
+_NEEDED_OF_OLLAMA: dict[str, tuple[str, str]] = {
+    "vision": ("vision", "reads no pictures"),
+    "text_embedding": ("embedding", "gives no embeddings"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ def diagnose(library: Path) -> list[Check]:
         check_ocr,
         lambda: check_disk(library),
         lambda: check_library(library),
-        check_ollama,
+        lambda: check_ollama(library),
     ]
     found: list[Check] = []
     for check in checks:
@@ -179,15 +186,59 @@ def check_library(library: Path) -> Check:
     return Check("library", state, message, f"rag-app repair --library {library}")
 
 
-def check_ollama() -> Check:
-    """Whether an Ollama answers on this machine; nothing in the main job needs it."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # loopback goes through no proxy
+def check_ollama(library: Path) -> list[Check]:
+    """Whether an Ollama answers, and has the models that the settings name; without any, nothing needs it."""
+    from adapters.ollama.catalogue import address, installed, server_version
+    from rag_app.settings import Settings
+
     try:
-        with opener.open(f"{_OLLAMA}/api/version", timeout=1) as response:
-            version = str(json.load(response)["version"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return Check("ollama", "note", f"no Ollama answers at {_OLLAMA}; only ollama: models need it")
-    return Check("ollama", "ok", f"{version[:40]} answers at {_OLLAMA}")
+        settings = Settings.load(library)
+        where = address(settings)
+    except SettingsError as exc:
+        return [Check("settings", "broken", str(exc))]
+    named = any(role.scheme == "ollama" for role in _role_names(settings).values())
+    try:
+        version = server_version(settings)
+        models = installed(settings)
+    except ModelError as exc:
+        if named:
+            return [Check("ollama", "missing", f"{exc} The settings name models of it", "ollama serve")]
+        return [Check("ollama", "note", f"no Ollama answers at {where}; only ollama: models need it")]
+    found = [Check("ollama", "ok", f"{version[:40]} answers at {where}; {len(models)} models installed")]
+    for role, problem in ollama_role_problems(settings, models).items():
+        name = _role_names(settings)[role].rest
+        mend = f"rag-app models pull {name}" if "no model" in problem else f"set models.{role} in {library}"
+        found.append(Check("ollama", "missing", f"models.{role}: {problem}", mend))
+    if unusable := [model.name for model in models if model.family == "mllama"]:
+        message = f"{', '.join(unusable)} (llama3.2-vision) does not run on Ollama 0.30 and later"
+        found.append(Check("ollama", "note", message, "use another vision model, such as gemma3:4b"))
+    return found
+
+
+def ollama_role_problems(settings: Settings, models: Sequence[Installed]) -> dict[Role, str]:
+    """For each role that the settings give to an Ollama model: why that model, of those installed, cannot fill it."""
+    from adapters.ollama.names import full, nearest
+
+    have = {model.name: model for model in models}
+    problems: dict[Role, str] = {}
+    for role, name in _role_names(settings).items():
+        if name.scheme != "ollama":
+            continue
+        model = have.get(full(name.rest))
+        needed, cannot = _NEEDED_OF_OLLAMA.get(role, ("completion", "writes no text"))
+        if model is None:
+            near = nearest(name.rest, have)
+            problems[role] = f"Ollama has no model '{name.rest}'" + (f"; did you mean {near[0]}?" if near else "")
+        elif needed not in model.capabilities:
+            problems[role] = f"{model.name} {cannot}"
+    return problems
+
+
+def _role_names(settings: Settings) -> dict[Role, ModelName]:
+    from adapters.names import ROLES, parse_model_name
+
+    names = dataclasses.asdict(settings.models)
+    return {role: parse_model_name(names[role]) for role in ROLES if role in names}
 
 
 def _version(distribution: str) -> str | None:

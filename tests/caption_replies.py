@@ -8,12 +8,12 @@ from rag_app.captioning.prompts import caption_prompt
 
 ENGLISH = (
     "A brown dog sits on green grass beside a red wooden bench in a sunny park.",
-    "A medium-sized brown dog sits on short green grass in the middle of the picture. To its left stands a red wooden "
-    "bench with four slats, partly in the shade of a tree. The dog wears a blue collar with a small metal tag and looks "
-    "towards the camera with its mouth open. Behind it a gravel path runs from the left edge to a white gate. A sign on "
-    "the gate reads \"Please close\". Two bicycles lean against the fence in the background, and one of them has a "
-    "basket. The light is soft and comes from the right, probably late in the afternoon. It is not clear whether anyone "
-    "is sitting in the shade behind the tree.",
+    "A medium-sized brown dog sits on short green grass in the middle of the picture. To its left stands a "
+    "red wooden bench with four slats, partly in the shade of a tree. The dog wears a blue collar with a "
+    "small metal tag and looks towards the camera with its mouth open. Behind it a gravel path runs from the "
+    'left edge to a white gate. A sign on the gate reads "Please close". Two bicycles lean against the fence '
+    "in the background, and one of them has a basket. The light is soft and comes from the right, probably "
+    "late in the afternoon. It is not clear whether anyone is sitting in the shade behind the tree.",
 )
 PERSIAN = (
     "سگ قهوه‌ای متوسطی در پارکی آفتابی روی چمن سبز، کنار نیمکت چوبی سرخ‌رنگی نشسته است.",
@@ -25,9 +25,10 @@ PERSIAN = (
 )
 ARABIC = (
     "كلب بني متوسط الحجم يجلس على العشب الأخضر بجانب مقعد خشبي أحمر في حديقة مشمسة.",
-    "يجلس كلب بني متوسط الحجم على العشب القصير في وسط الصورة. على يساره مقعد خشبي أحمر له أربعة ألواح ويقع جزء منه في "
-    "ظل شجرة. يرتدي الكلب طوقا أزرق مع قطعة معدنية صغيرة وينظر نحو الكاميرا وفمه مفتوح. خلفه طريق من الحصى يمتد من الحافة "
-    "اليسرى إلى بوابة بيضاء. في الخلفية دراجتان تستندان إلى السياج. الضوء ناعم ويأتي من اليمين وربما يكون الوقت قبل الغروب.",
+    "يجلس كلب بني متوسط الحجم على العشب القصير في وسط الصورة. على يساره مقعد خشبي أحمر له أربعة ألواح ويقع "
+    "جزء منه في ظل شجرة. يرتدي الكلب طوقا أزرق مع قطعة معدنية صغيرة وينظر نحو الكاميرا وفمه مفتوح. خلفه طريق "
+    "من الحصى يمتد من الحافة اليسرى إلى بوابة بيضاء. في الخلفية دراجتان تستندان إلى السياج. الضوء ناعم ويأتي "
+    "من اليمين وربما يكون الوقت قبل الغروب.",
 )
 LEFTOVERS = (
     "سگ قهوه‌ای روی grass کنار یک bench سرخ نشسته است.",

@@ -105,7 +105,7 @@ GOOD_ENGLISH = (
     "A café terrace with three empty chairs; the menu says “Crêpes au sucre”.",
     "A sign in Persian reads «خروج اضطراری» above the door.",
     "The chart plots temperature in °C against time in µs.",
-    "A stop sign with Arabic text “قف” below the English word \"STOP\".",
+    'A stop sign with Arabic text “قف” below the English word "STOP".',
     "It is not clear whether the man on the left is smiling.",
     "A plate of pasta with tomato sauce, basil and Parmigiano Reggiano.",
     "Frida Kahlo's self-portrait hangs between two windows.",

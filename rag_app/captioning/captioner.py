@@ -7,6 +7,7 @@ they come, by this thread alone; a kill loses what is being asked and nothing el
 from __future__ import annotations
 
 import dataclasses
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -226,7 +227,23 @@ def _outcomes(
     english: Mapping[Key, Sequence[CaptionRow]],
     parallel: int,
 ) -> Iterator[tuple[Job, CaptionRow]]:
-    """Jobs with their rows as they come. The threads are daemons: an interrupted run ends at once, whatever a server
-    is doing."""
-    with ThreadPool(max(1, min(parallel, len(jobs)))) as pool:
-        yield from pool.imap_unordered(lambda job: (job, _do(job, model, limits, english)), jobs)
+    """Jobs with their rows as they come; no more are begun than are written, but for `parallel`.
+
+    The threads are daemons: an interrupted run ends at once, whatever a server is doing.
+    """
+    workers = max(1, min(parallel, len(jobs)))
+    places, over = threading.Semaphore(workers), threading.Event()
+
+    def work(job: Job) -> tuple[Job, CaptionRow] | None:
+        places.acquire()
+        return None if over.is_set() else (job, _do(job, model, limits, english))
+
+    with ThreadPool(workers) as pool:
+        try:
+            for outcome in pool.imap_unordered(work, jobs):
+                if outcome is not None:
+                    yield outcome
+                places.release()
+        finally:
+            over.set()
+            places.release(workers)

