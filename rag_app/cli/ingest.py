@@ -12,14 +12,18 @@ from rag_app.errors import UsageError
 from rag_app.render.listing import counts, many
 
 if TYPE_CHECKING:
+    from rag_app.library import Library
     from rag_app.reports import DocumentReport, IngestReport
 
 
 @command(
     "ingest",
-    example="rag-app ingest papers/\nrag-app ingest thesis.pdf scan.tiff --password-file secret.txt",
+    example="rag-app ingest papers/\n"
+    "rag-app ingest thesis.pdf scan.tiff --password-file secret.txt\n"
+    "rag-app ingest papers/ --describe qwen2.5vl:7b\n"
+    "rag-app ingest --reembed",
 )
-@click.argument("paths", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
 @click.option("--workers", type=click.IntRange(min=1), metavar="N", help="Processes that parse. [default: one a core]")
 @click.option(
     "--password-file",
@@ -27,22 +31,84 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="A file whose first line opens encrypted PDFs.",
 )
+@click.option(
+    "--describe", "vision", metavar="NAME", help="Then let this vision model read their figures, tables and formulas."
+)
+@click.option("--background", is_flag=True, help="Describe in the background; status shows how far it is.")
+@click.option(
+    "--reembed",
+    is_flag=True,
+    help="Embed all papers with models.text_embedding, then answer from that. No paths needed.",
+)
 @pass_call
-def ingest(call: Call, *, paths: tuple[Path, ...], workers: int | None, password_file: Path | None) -> Shown:
+def ingest(
+    call: Call,
+    *,
+    paths: tuple[Path, ...],
+    workers: int | None,
+    password_file: Path | None,
+    vision: str | None,
+    background: bool,
+    reembed: bool,
+) -> Shown:
     """Read PDFs, pictures and folders of them into the library.
 
     A file that has not changed is skipped; a changed one replaces its older version. A broken page or file is
-    reported and the rest is kept. Exit code 1 when a file could not be read at all.
+    reported and the rest is kept. Papers can be asked as soon as they are read; describing comes after. Exit code 1
+    when a file could not be read at all, or something could not be described.
     """
-    from rag_app.cli.progress import ProgressBar
+    if not paths and not reembed:
+        raise UsageError("Name files or folders to read, such as: rag-app ingest papers/")
+    if background and not vision:
+        raise UsageError("--background is for describing; add --describe NAME, such as --describe qwen2.5vl:7b.")
     from rag_app.library import Library
 
     call.interrupted = "Interrupted. What was finished is kept in the library; run the same command again to go on."
     password = _first_line(password_file) if password_file else None
-    with Library.open(call.library) as library, ProgressBar("Reading", "pages") as progress:
-        report = library.ingest(paths, workers=workers, password=password, on_progress=progress)
-    failed = any(document.error for document in report.documents)
-    return Shown(report.to_dict(), _summary(report, call.library), exit_code=1 if failed else 0)
+    shown: list[Shown] = []
+    with Library.open(call.library, create=bool(paths)) as library:
+        if vision:
+            library.vision_model(vision).check(pictures=True)
+        report = _read(library, paths, workers, password) if paths else None
+        if report is not None:
+            failed = any(document.error for document in report.documents)
+            shown.append(Shown(report.to_dict(), _summary(report, call.library), exit_code=1 if failed else 0))
+        if reembed:
+            shown.append(_reembedded(library))
+        ids = [document.id for document in report.documents if document.id] if report else []
+        if vision and ids:
+            shown.append(_described(call, library, vision, ids, background=background))
+    document = {key: value for one in shown for key, value in one.document.items()}
+    return Shown(document, "\n\n".join(one.text for one in shown), exit_code=max(one.exit_code for one in shown))
+
+
+def _read(library: Library, paths: tuple[Path, ...], workers: int | None, password: str | None) -> IngestReport:
+    from rag_app.cli.progress import ProgressBar
+
+    with ProgressBar("Reading", "pages") as progress:
+        return library.ingest(paths, workers=workers, password=password, on_progress=progress)
+
+
+def _reembedded(library: Library) -> Shown:
+    from rag_app.cli.progress import ProgressBar
+
+    with ProgressBar("Embedding", "passages") as progress:
+        report = library.reembed(on_progress=progress)
+    left_out = f"; {many(report.without, 'passage')} in languages that it does not know" if report.without else ""
+    text = f"{many(report.embedded, 'passage')} embedded{left_out}. The library answers from {report.space}."
+    return Shown({"reembedded": report.to_dict()}, text)
+
+
+def _described(call: Call, library: Library, vision: str, ids: list[str], *, background: bool) -> Shown:
+    from rag_app.cli.describe import INTERRUPTED, DescribeProgress, in_background, shown
+
+    if background:
+        started = in_background(call, model=vision, papers=ids)
+        return Shown({"describing": started.document}, started.text)
+    call.interrupted = INTERRUPTED
+    with DescribeProgress() as progress:
+        done = shown(library.describe(vision, papers=ids, on_progress=progress))
+    return Shown({"described": done.document}, done.text, exit_code=done.exit_code)
 
 
 def _first_line(path: Path) -> str:
@@ -63,7 +129,8 @@ def _summary(report: IngestReport, library: Path) -> str:
     counts += [f"{failed} failed"] if failed else []
     if not report.documents:
         return "No PDF or picture was found there."
-    return "\n".join([*lines, "", f"{', '.join(counts)}. Library: {library}"])
+    note = [report.note] if report.note else []
+    return "\n".join([*lines, "", f"{', '.join(counts)}. Library: {library}", *note])
 
 
 def _document_line(document: DocumentReport) -> str:

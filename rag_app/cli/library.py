@@ -12,7 +12,8 @@ from rag_app.cli.frame import Call, Shown, command, pass_call
 def status(call: Call) -> Shown:
     """Show what the library holds.
 
-    Papers with their nodes by kind and their problems, the vector spaces, the size on disk.
+    Papers with their nodes by kind and their problems, the vector spaces, what models have described and what they
+    failed at, the size on disk.
     """
     from rag_app.library import Library
     from rag_app.render.listing import status_text

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from rag_app.render.described import description_lines
 from rag_app.render.terminal import printable, shorten
 
 if TYPE_CHECKING:
@@ -15,15 +16,17 @@ if TYPE_CHECKING:
 
 
 def status_text(status: LibraryStatus) -> str:
-    """What a library holds, a paper a line, then the totals and the vector spaces."""
+    """What a library holds, a paper a line, then the totals, the vector spaces and what models have read."""
     if not status.documents:
         return f"The library {status.path} is empty. Put papers into it: rag-app ingest PATH..."
     lines = [_document_line(document) for document in status.documents]
     papers = f"{many(len(status.documents), 'paper')}, {many(status.pages, 'page')}"
     lines += ["", f"{papers}: {counts(status.nodes)}"]
     for space in status.spaces:
-        use = "in use" if space.active else "not in use yet"
+        use = "in use" if space.active else "not in use"
         lines.append(f"Vectors {space.name}: {space.vectors} of dimension {space.dim}, {use}")
+    lines += [click.style(status.note, fg="yellow")] if status.note else []
+    lines += description_lines(status.descriptions)
     lines.append(f"{many(status.answers, 'saved answer')}; {megabytes(status.size_bytes)} in {status.path}")
     if status.read_only:
         lines.append("This library can be read but not written from here.")

@@ -110,5 +110,11 @@ def _holder() -> dict[str, str | int]:
         "pid": os.getpid(),
         "host": socket.gethostname(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": Path(sys.argv[0] or "python").name,
+        "command": _command(),
     }
+
+
+def _command() -> str:
+    """The name of this program: of its package, where it runs as `python -m`."""
+    path = Path(sys.argv[0] or "python")
+    return path.parent.name if path.name == "__main__.py" else path.name
