@@ -98,7 +98,7 @@ def _edges(grey: np.ndarray) -> np.ndarray:
     """
     root = np.sqrt(grey)
     strength, angle = cv2.cartToPolar(cv2.Sobel(root, cv2.CV_32F, 1, 0), cv2.Sobel(root, cv2.CV_32F, 0, 1))
-    place = angle / np.pi * _DIRECTIONS % _DIRECTIONS
+    place = np.asarray(angle, dtype=np.float32) * (_DIRECTIONS / np.pi) % _DIRECTIONS
     far = np.abs(place[..., None] - np.arange(_DIRECTIONS, dtype=np.float32))
     share = np.maximum(1 - np.minimum(far, _DIRECTIONS - far), 0) * strength[..., None]
     return _unit(np.concatenate([_over_grid(share, grid) for grid in _EDGE_GRIDS]))
