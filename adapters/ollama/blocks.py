@@ -61,8 +61,6 @@ def _from_message(message: ChatMessage) -> Message:
             raise UsageError(f"Ollama does not take a {type(block).__name__}; send text and pictures.")
     if calls := message.additional_kwargs.get("tool_calls"):
         extra["tool_calls"] = [call if isinstance(call, dict) else call.model_dump() for call in calls]
-    if message.additional_kwargs.get("images"):
-        raise UsageError("additional_kwargs['images'] is not sent; put pictures into ImageBlocks of the message.")
     role = _ROLES.get(message.role, message.role.value)
     if role == "tool" and (name := message.additional_kwargs.get("name")):
         extra["tool_name"] = name

@@ -30,7 +30,10 @@ from rag_app.errors import (
 
 Repeat = Literal["never", "once", "always"]
 
-MLLAMA = "Ollama 0.30 and later cannot run {model} (llama3.2-vision): use another model, or Ollama 0.24 or earlier."
+MLLAMA = (
+    "Ollama 0.30 and later cannot run {model}, which is of the mllama family: use another model, or Ollama 0.24 or "
+    "earlier."
+)
 _SHOWN = 300  # characters of the server's own words in a sentence
 
 

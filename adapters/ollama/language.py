@@ -27,7 +27,8 @@ from llama_index.core.base.llms.types import (
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_callback
-from llama_index.core.prompts import PromptTemplate
+from llama_index.core.llms.llm import LLM
+from llama_index.core.prompts import BasePromptTemplate, PromptTemplate
 from llama_index.multi_modal_llms.ollama import OllamaMultiModal
 from pydantic import BaseModel, ValidationError
 
@@ -257,6 +258,10 @@ class OllamaModel(OllamaMultiModal):
                     yield gathered.response(delta=gathered.add(line))
 
         return come()
+
+    def _get_messages(self, prompt: BasePromptTemplate, **prompt_args: Any) -> list[ChatMessage]:  # pyright: ignore[reportIncompatibleMethodOverride]  # LLM's own
+        # The stock class has another method of this name, and so `predict` fails with it (0.6.1).
+        return LLM._get_messages(self, prompt, **prompt_args)
 
     # --- LlamaIndex: complete ---------------------------------------------------------------------------------------
 
