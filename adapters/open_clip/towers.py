@@ -121,7 +121,7 @@ def _model(plan: Plan, source: Source, device: str) -> Any:  # Any: open_clip's 
         raise ModelFailed(f"{source.name} does not fit into the GPU's memory; use a smaller model.") from exc
     except (SafetensorError, EOFError) as exc:
         raise WeightsMissing(f"{plan.weights} is damaged or incomplete ({exc}): download or copy it again.") from exc
-    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, OSError) as exc:
+    except (RuntimeError, KeyError, ValueError, TypeError, AttributeError, AssertionError, OSError) as exc:
         reason = " ".join(str(exc).split())
         if "TorchScript" in reason:
             reason = "it is a TorchScript archive, which holds code; save its state_dict as .safetensors"

@@ -95,7 +95,8 @@ def nllb(folder: Path) -> Made:
     tower = folder / "tower"
     write_tokenizer(folder)
     raw = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
-    vocabulary, merges = raw["model"]["vocab"], [tuple(merge) for merge in raw["model"]["merges"]]
+    vocabulary = raw["model"]["vocab"]
+    merges: Any = [tuple(merge) for merge in raw["model"]["merges"]]  # Any: typed as text in transformers
     tokenizer = NllbTokenizer(
         vocab=vocabulary, merges=merges, extra_special_tokens=["eng_Latn", "pes_Arab", "arb_Arab"]
     )

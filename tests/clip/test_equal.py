@@ -43,7 +43,9 @@ def test_equal_to_open_clips_own_loop(architecture: str, made: dict[str, Made], 
     assert least_cosine(found.vectors, images_there) >= BAR
     assert least_cosine(model.embed_texts(texts), texts_there) >= BAR
     assert model.dimensions == images_there.shape[1] == made[architecture].config["embed_dim"]
-    # The vectors are of these pictures: none is nearer to another's reference than to its own.
+    # Untrained towers tell pictures apart only a little, so the bar alone would be easy: what is decoded whole is equal
+    # to rounding, and no vector is nearer to another picture's than to its own.
+    assert np.abs(found.vectors[:-1] - images_there[:-1]).max() < 1e-5
     assert ((found.vectors @ images_there.T).argmax(axis=1) == np.arange(len(files))).all()
 
 
