@@ -13,6 +13,7 @@ pictures and the originals; settings.toml is the user's.
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import time
 from collections import Counter
@@ -163,14 +164,15 @@ class Library:
         from rag_app.describing.planning import Scope
         from rag_app.describing.runner import Describing
 
-        documents = tuple(self._store.find_document(paper).document_id for paper in papers)
+        at_once = parallel or self.settings.ollama.parallel
         describing = Describing(
             self.path,
             self._store,
-            load=self.vision_model,
+            load=lambda name: self.vision_model(name, parallel=at_once),
             vectors=self._embeddings,
-            parallel=parallel or self.settings.ollama.parallel,
+            parallel=at_once,
         )
+        documents = tuple(self._store.find_document(paper).document_id for paper in papers)
         name = model or (None if only == "failed" else self.settings.models.vision)
         return describing.run(name, Scope(documents, tuple(kinds), only), on_progress)
 
@@ -180,15 +182,19 @@ class Library:
         """Ask again about what could not be described: by the model that failed, or by `model`."""
         return self.describe(model, only="failed", on_progress=on_progress)
 
-    def vision_model(self, name: str | None = None) -> LanguageModel:
-        """The vision model of that name, settings.models.vision when None. Raises UsageError for the builtin one."""
+    def vision_model(self, name: str | None = None, *, parallel: int | None = None) -> LanguageModel:
+        """The vision model of that name, settings.models.vision when None. Raises UsageError for the builtin one.
+
+        parallel: questions it may be asked at the same time; settings.ollama.parallel when None.
+        """
         chosen = name or self.settings.models.vision
         if parse_model_name(chosen).scheme == "builtin":
             raise UsageError(
                 "No vision model is named, and the builtin models describe nothing. Name one: rag-app describe --with "
                 f"qwen2.5vl:7b, or set models.vision in {self.path / 'settings.toml'}."
             )
-        return self._model("vision", chosen)
+        ollama = dataclasses.replace(self.settings.ollama, parallel=parallel or self.settings.ollama.parallel)
+        return load_model("vision", parse_model_name(chosen), dataclasses.replace(self.settings, ollama=ollama))
 
     def remove(self, document: str) -> int:
         """Take a document out, by name or id, with its crops and stored copy; returns how many nodes it had.
