@@ -155,10 +155,13 @@ def test_a_models_reading_is_cited_as_such() -> None:
 
 
 def test_what_a_model_sees_stands_only_where_it_saw_a_picture() -> None:
-    claim = ("Both curves rise until 32 pairs.", 5, "both curves rise until 32")
+    claim = ("Both towers rise until 32 pairs.", 5, "both curves rise until 32")
     assert one(*claim) is None
     found = one(*claim, pictured={"figure"})
     assert found is not None and found.read_by == "ollama:speaker"
     (citation,) = cite([found], ALL).citations
     assert (citation.read_by, citation.verified, citation.quote) == ("ollama:speaker", False, claim[2])
-    assert one("Both curves rise.", 1, "both curves rise until 32", pictured={"clip"}) is None  # it has no picture
+    assert one("Both curves rise.", 1, "both curves rise until 32", pictured={"clip"}) is None  # it is no figure
+    prize = ("The authors won a prize.", 5, "the authors were given a prize")
+    assert one(*prize, pictured={"figure"}) is None
+    assert one(*prize, pictured={"figure"}, asked="Which prize does the figure show?") is not None

@@ -254,7 +254,7 @@ def test_wrong_use_is_one_sentence(rag_app: RagApp, tmp_path: Path, words: list[
 def test_unknown_names_suggest_the_nearest(rag_app: RagApp, sample_library: Path) -> None:
     result = rag_app("ask", "x", "--paper", "clip_fa.pfd", "--library", sample_library)
     assert result.returncode == 2 and "clip_fa.pdf" in result.stderr
-    result = rag_app("ask", "What is CLIP?", "--answer", "bultin:", "--library", sample_library)
+    result = rag_app("ask", "What is CLIP?", "--answer", "hf:", "--library", sample_library)
     assert result.returncode == 2 and "builtin" in result.stderr
 
 

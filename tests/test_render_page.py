@@ -203,6 +203,12 @@ def test_writing_replaces_the_file_whole(library: Shelf, tmp_path: Path) -> None
     assert [path.name for path in target.parent.iterdir()] == ["answer.html"]
 
 
+def test_a_persian_paragraph_that_begins_with_a_name_runs_right_to_left() -> None:
+    html = answer_html("CLIP یک *مدل* است. [1]\n\nAn English one.", shown={1: "۱"})
+    assert html.count('<p dir="rtl">') == 1 and html.count('<p dir="auto">') == 1
+    assert html.index("rtl") < html.index("auto")
+
+
 # --- what models said -----------------------------------------------------------------------------------------------
 
 READING = Reading(

@@ -10,7 +10,7 @@ import pytest
 
 from rag_app.citations import Reading
 from rag_app.render.quotes import readable_quote
-from rag_app.render.rtl import is_right_to_left, terminal_orders_itself, visual_line
+from rag_app.render.rtl import is_right_to_left, reads_right_to_left, terminal_orders_itself, visual_line
 from rag_app.render.terminal import Screen, answer_text, markdown_lines, shorten
 from tests.answers import english_answer, persian_answer
 
@@ -75,6 +75,13 @@ def test_latin_inside_persian_keeps_its_order() -> None:
 )
 def test_direction_is_that_of_the_first_letter(text: str, expected: bool) -> None:
     assert is_right_to_left(text) is expected
+
+
+def test_a_persian_sentence_may_begin_with_a_latin_name() -> None:
+    assert reads_right_to_left("CLIP یک مدل است. [1]") and reads_right_to_left("مدل CLIP and its towers")
+    assert not reads_right_to_left("The word مدل is Persian") and not reads_right_to_left("12 (3)")
+    line = Screen(width=40, reorder=True).paragraph("CLIP یک مدل است.")[0]
+    assert line.endswith("CLIP")
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 A claim stands when the words it says it copied are found: in the passage it names, in another one, which is then cited
 instead, or nearly. Without such words it stands on the sentence or row of its passage that covers it, if one does; a
-claim about a picture that the model was shown stands as what the model read there. The rest is left out.
+claim about a figure that the model was shown stands as what the model read there. The rest is left out.
 """
 
 from __future__ import annotations
@@ -36,13 +36,19 @@ class Claim:
 
 
 def supported(
-    claims: Sequence[Claim], shown: Sequence[Passage], *, model: str, pictured: Collection[str] = ()
+    claims: Sequence[Claim],
+    shown: Sequence[Passage],
+    *,
+    model: str,
+    asked: str = "",
+    pictured: Collection[str] = (),
 ) -> tuple[tuple[Statement, ...], tuple[str, ...]]:
     """Statements with verbatim quotes, and the texts of the claims that nothing shown holds.
 
     Args:
         shown: the passages in the order of their numbers.
         model: full name of the model that claims.
+        asked: the question.
         pictured: node ids of the passages whose picture it saw.
     """
     kept: list[Statement] = []
@@ -52,7 +58,12 @@ def supported(
         if not claim.text:
             continue
         named = [shown[n - 1] for n in dict.fromkeys(claim.sources) if 1 <= n <= len(shown)]
-        found = _quoted(claim, named, shown) or _covering(claim, named or shown) or _seen(claim, named, model, pictured)
+        figures = [passage for passage in named if passage.node_id in pictured and passage.kind == "figure"]
+        found = (
+            _quoted(claim, named, shown)
+            or _covering(claim, named or shown)
+            or _seen(claim, figures, model, asked=asked)
+        )
         if found is None:
             left_out.append(claim.text)
         elif found not in kept:
@@ -129,10 +140,15 @@ def _covering(claim: Claim, passages: Sequence[Passage]) -> Statement | None:
     return best[1] if best else None
 
 
-def _seen(claim: Claim, named: Sequence[Passage], model: str, pictured: Collection[str]) -> Statement | None:
-    """The claim as what the model read in a picture that it was shown."""
-    for passage in named:
-        if passage.node_id in pictured and passage.image:
+def _seen(claim: Claim, figures: Sequence[Passage], model: str, *, asked: str) -> Statement | None:
+    """The claim as what the model read in a figure that it was shown.
+
+    It must share a telling word with the question or with what the paper says of the figure: what has nothing to do
+    with either was not read there. Tables and formulas have words of their own, which must be found.
+    """
+    for passage in figures:
+        about = [asked, passage.text, passage.caption, passage.context]
+        if _telling(claim.text) & set(terms("\n".join(part or "" for part in about))):
             return Statement(claim.text, passage.node_id, claim.quote.strip() or claim.text, read_by=model)
     return None
 

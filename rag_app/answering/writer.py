@@ -12,7 +12,7 @@ from typing import Any
 
 from rag_app.answering.partial import ArrivingStatements
 from rag_app.answering.pictures import MOST_PICTURES, choose
-from rag_app.answering.prompt import IN_WORDS, Picture, Prompt, build
+from rag_app.answering.prompt import IN_WORDS, PICTURE_TOKENS, Picture, Prompt, build
 from rag_app.answering.reply import Drafted, read_reply, schema
 from rag_app.answering.support import supported
 from rag_app.errors import IncompleteReply, ModelError, PromptTooLong, UnusableReply
@@ -50,7 +50,9 @@ class ModelAnswerer:
 
     Args:
         pictures: the picture of a passage, for a model that sees; None where there is none to show.
-        context_tokens: how long prompt and reply together should be; passages that do not fit are left unread.
+        context_tokens: how long text and reply together may be; passages that do not fit are left unread. Pictures come
+            on top, since the context grows with them: text is not given up for a picture. Where the model itself has
+            less, the prompt is shortened further.
     """
 
     def __init__(
@@ -116,7 +118,7 @@ class ModelAnswerer:
         if not passages:
             return Draft((), None)
         pictures = self._chosen(question, passages)
-        room = self._context_tokens - REPLY_TOKENS
+        room = self._context_tokens - REPLY_TOKENS + PICTURE_TOKENS * len(pictures)
         stream = _Stream(on_text)
         replies: list[Reply] = []
         failure: ModelError | None = None
@@ -148,7 +150,7 @@ class ModelAnswerer:
                 )
                 attempt += 1
                 continue
-            return _draft(drafted, prompt, replies)
+            return _draft(drafted, question, prompt, replies)
         assert failure is not None
         raise failure
 
@@ -194,10 +196,10 @@ def _request(prompt: Prompt, attempt: int, stream: _Stream, *, by_schema: bool) 
     )
 
 
-def _draft(drafted: Drafted, prompt: Prompt, replies: Sequence[Reply]) -> Draft:
+def _draft(drafted: Drafted, asked: Question, prompt: Prompt, replies: Sequence[Reply]) -> Draft:
     model = replies[-1].model
     kept, left_out = (
-        supported(drafted.claims, prompt.shown, model=model, pictured=prompt.pictured)
+        supported(drafted.claims, prompt.shown, model=model, asked=asked.text, pictured=prompt.pictured)
         if drafted.answerable
         else ((), ())
     )

@@ -24,7 +24,7 @@ from PIL import Image
 from rag_app.errors import EncryptedPdf, LibraryDamaged
 from rag_app.render.formulas import mathml
 from rag_app.render.quotes import readable_quote
-from rag_app.render.rtl import is_right_to_left
+from rag_app.render.rtl import reads_right_to_left
 from rag_app.render.words import WORDS
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ _UNDERSCORE = "\ue000"  # of the private use area
 _BRACED = re.compile(r"([_^])\{([^{}]{1,80})\}")
 _SINGLE = re.compile(r"(?<=[^\W_])([_^])([^\W_])(?![\w^])")
 _NUMBER = re.compile(r"( ?)\[(\d+)\]")
+_BLOCK = re.compile(r"<(p|li|td|th|table)>(?=(.*?)</\1>)", re.DOTALL)
+_TAG = re.compile(r"<[^>]*>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +133,8 @@ def render_page(answer: Answer, *, library: Shelf) -> str:
 
 
 def direction(text: str) -> str:
-    """ "rtl" or "ltr", from the first letter that has a direction."""
-    return "rtl" if is_right_to_left(text) else "ltr"
+    """ "rtl" or "ltr", of a whole text."""
+    return "rtl" if reads_right_to_left(text) else "ltr"
 
 
 def answer_html(markdown: str, *, shown: Mapping[int, str]) -> Markup:
@@ -160,7 +162,13 @@ def answer_html(markdown: str, *, shown: Mapping[int, str]) -> Markup:
 
     reader.add_render_rule("text", text)
     html = reader.render(markdown).replace(_UNDERSCORE, "_")
-    return Markup(re.sub(r"<(p|li|td|th|table)>", r'<\1 dir="auto">', html))  # markdown-it escaped the rest
+    return Markup(_BLOCK.sub(_directed, html))  # markdown-it escaped the rest
+
+
+def _directed(match: re.Match[str]) -> str:
+    """An opening tag with the direction of its text: the browser's own rule would go by the first letter alone."""
+    right_to_left = match[1] != "table" and reads_right_to_left(_TAG.sub("", match[2]))
+    return f'<{match[1]} dir="{"rtl" if right_to_left else "auto"}">'
 
 
 def reading_html(reading: Reading) -> Markup:

@@ -26,6 +26,16 @@ def is_right_to_left(text: str) -> bool:
     return False
 
 
+def reads_right_to_left(text: str) -> bool:
+    """Whether a paragraph is one of a right-to-left language: it begins so, or most of its letters run so.
+
+    A Persian sentence may begin with a Latin name: «CLIP یک مدل است».
+    """
+    directions = [unicodedata.bidirectional(character) for character in text]
+    right = sum(direction in ("R", "AL") for direction in directions)
+    return is_right_to_left(text) or right > directions.count("L")
+
+
 def has_right_to_left(text: str) -> bool:
     """Whether any letter of `text` runs right to left."""
     return any(unicodedata.bidirectional(character) in ("R", "AL") for character in text)

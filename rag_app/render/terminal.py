@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag_app.render.quotes import readable_quote, row_cells
-from rag_app.render.rtl import is_right_to_left, terminal_orders_itself, visual_line
+from rag_app.render.rtl import is_right_to_left, reads_right_to_left, terminal_orders_itself, visual_line
 from rag_app.settings import RightToLeft
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Screen:
         lines = [f"{first if i == 0 else indent}{line}" for i, line in enumerate(lines)]
         if not self.reorder:
             return lines
-        right_to_left = is_right_to_left(text)
+        right_to_left = reads_right_to_left(text)
         shown = [visual_line(line, right_to_left=right_to_left) for line in lines]
         return [f"{line:>{self.width}}" for line in shown] if right_to_left else shown
 
