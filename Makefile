@@ -39,8 +39,9 @@ bench: $(DEV) ## Measure reading, retrieval and answers on the sample papers
 	$(BIN)/rag-app eval retrieval data/questions/sample.jsonl --library bench_output/library
 	$(BIN)/rag-app eval answers data/questions/sample.jsonl --library bench_output/library
 
-docs: $(DEV) ## Rewrite docs/cli.md from the commands' own --help
+docs: $(DEV) ## Rewrite docs/cli.md from the commands' own --help, and the faults in docs/ollama.md from meeting them
 	$(BIN)/python docs/build_cli.py
+	$(BIN)/python docs/build_faults.py
 
 clean: ## Remove the environment, the caches and what demo and bench wrote
 	rm -rf $(VENV) demo_output bench_output .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -105,8 +105,8 @@ CASES = (
     Case(Fault.SPLIT_OBJECT),
     Case(Fault.SPLIT_UTF8),
     Case(Fault.SLOW_FIRST_BYTE),
-    Case(Fault.SILENT, ModelTimeout, r"no word within 1 s.*ollama\.first_word_s"),
-    repeated(Fault.STALL, ModelTimeout, r"stalled.*1 s.*ollama\.stall_s", sent=2),
+    Case(Fault.SILENT, ModelTimeout, r"no word within 2 s.*ollama\.first_word_s"),
+    repeated(Fault.STALL, ModelTimeout, r"stalled.*2 s.*ollama\.stall_s", sent=2),
     # Vectors.
     Case(Fault.EMBED_NOT_SUPPORTED, ModelUnsuitable, r"makes no embeddings", model="tinyembed", way="embed"),
     Case(

@@ -47,7 +47,7 @@ class Outcome:
 
 
 def settings_for(server: OllamaServer) -> Settings:
-    return Settings(ollama=Ollama(host=server.url, first_word_s=1, stall_s=1, retries=RETRIES))
+    return Settings(ollama=Ollama(host=server.url, first_word_s=2, stall_s=2, retries=RETRIES))
 
 
 def fresh_server() -> OllamaServer:

@@ -10,7 +10,8 @@ import functools
 import math
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,17 +21,19 @@ from rag_app.errors import RagAppError
 from rag_app.settings import Models, Settings
 from rag_app.store import LedgerRow, Store
 from tests.conftest import SAMPLE_PAPERS
-from tests.contract.fault_cases import Case
-from tests.contract.fault_runs import PATHS, USUAL, settings_for
+from tests.contract.fault_cases import CASES, Case
+from tests.contract.fault_runs import PATHS, USUAL, met, settings_for
 from tests.made_pdfs import document, save
 from tests.ollama_server import OllamaServer, Recorded
 
+AT_ONCE = 4
 PAPER = "clip_fa.pdf"  # with two figures
-# What the last column of the table in docs/ollama.md says, by the states of the two figures.
+# What the last column of the table in docs/ollama.md says, by the states of the two figures in the ledger.
 TOLD: dict[tuple[str, ...], str] = {
     ("done", "done"): "the description",
-    ("failed", "done"): "the item as failed with this sentence, no description; the other item's description",
+    ("failed", "done"): "no description; the item is marked failed with this sentence, the other one is described",
     ("pending", "pending"): "nothing; the run ends with this sentence, its items stay pending",
+    (): "nothing; the run is refused before it begins",
 }
 
 
@@ -38,13 +41,15 @@ TOLD: dict[tuple[str, ...], str] = {
 class Stored:
     """What is in the library.
 
-    states    of the figure that was hit and of the other one
+    told      for the table in docs/ollama.md
+    states    of the figure that was hit and of the other one; () when the run was refused before it began
     error     class name and sentence of the failure in the ledger, or of what the run raised or ended with; ""
     nodes     by ledger row, whether its node carries a description
     after     the states when the fault is over and the work was asked for again
     papers    for vectors: papers in the library, and after trying again
     """
 
+    told: str
     states: tuple[str, ...] = ()
     error: str = ""
     sentence: str = ""
@@ -52,22 +57,24 @@ class Stored:
     after: tuple[str, ...] = ()
     papers: tuple[int, int] = (0, 0)
 
-    @property
-    def told(self) -> str:
-        """For the table in docs/ollama.md."""
-        if self.states:
-            return TOLD[self.states]
-        if self.papers == (1, 1):
-            return "the paper"
-        return "nothing: the paper is not taken in" if self.papers == (0, 1) else "nothing"
-
 
 @functools.cache
 def stored(case: Case) -> Stored:
     """What the library holds after the fault, where it stays."""
     if case.way == "write":
         return _described(case)
-    return _embedded(case) if case.way == "embed" else Stored()
+    return _embedded(case) if case.way == "embed" else Stored("nothing, there is nothing to store")
+
+
+def prepare(cases: Sequence[Case] = CASES) -> None:
+    """Meet all faults at once rather than one by one: most of the time is waiting. What fails here fails when asked."""
+    _read_once()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for case in cases:
+            pool.submit(stored, case)
+            pool.submit(met, case)
+            if case.once:
+                pool.submit(met, case, times=1)
 
 
 def _described(case: Case) -> Stored:
@@ -90,32 +97,25 @@ def _described(case: Case) -> Stored:
                 sentence = report.stopped or ""
             except RagAppError as exc:
                 error, sentence = type(exc).__name__, str(exc)
-            rows = _rows(folder, model)
+            rows, nodes = _rows(folder, model)
             failed = [row for row in rows if row.state == "failed"]
             if failed:
                 error, sentence = failed[0].error or "", failed[0].reason or ""
-            nodes = tuple(_has_description(library, row) for row in rows)
             server.clear()
             library.describe("ollama:tinyvlm", papers=(PAPER,), kinds=("figure",))
             library.retry()
-            after = tuple(row.state for row in _rows(folder, "ollama:tinyvlm"))
-        states = tuple(row.state for row in rows) or ("pending", "pending")
-        return Stored(states, error, sentence.replace(server.url, USUAL), nodes, after)
+            after = tuple(row.state for row in _rows(folder, "ollama:tinyvlm")[0])
+        states = tuple(row.state for row in rows)
+        return Stored(TOLD[states], states, error, sentence.replace(server.url, USUAL), nodes, after)
 
 
-def _rows(folder: Path, model: str) -> list[LedgerRow]:
-    store = Store.open(folder, read_only=True)
-    try:
-        return store.ledger.rows(model=model)
-    finally:
-        store.close()
-
-
-def _has_description(library: Library, row: LedgerRow) -> bool:
-    found = library.as_retriever(k=50, kinds=("figure",)).find("figure").hits
-    carried = [passage.description for passage in (hit.passage() for hit in found) if passage.image == row.image]
-    assert carried, "the figure is found"
-    return carried[0] is not None
+def _rows(folder: Path, model: str) -> tuple[list[LedgerRow], tuple[bool, ...]]:
+    """The model's rows in the ledger, and for each whether its node carries a description."""
+    with Store.open(folder, read_only=True) as store:
+        rows = store.ledger.rows(model=model)
+        nodes = [stored.node for stored in store.nodes(store.rows_where("kind = ?", ["figure"]).tolist())]
+    carried = {node.metadata["image"]: "description" in node.metadata for node in nodes}
+    return rows, tuple(carried[row.image] for row in rows)
 
 
 def _embedded(case: Case) -> Stored:
@@ -129,10 +129,11 @@ def _embedded(case: Case) -> Stored:
                 library.ingest(paper)
             except RagAppError as exc:
                 error, sentence = type(exc).__name__, str(exc).replace(server.url, USUAL)
-            before = len(library.documents())
+            papers = len(library.documents())
             server.clear()
             library.ingest(paper)
-            return Stored(error=error, sentence=sentence, papers=(before, len(library.documents())))
+            told = "the paper" if papers else "nothing: the paper is not taken in"
+            return Stored(told, error=error, sentence=sentence, papers=(papers, len(library.documents())))
 
 
 @functools.cache

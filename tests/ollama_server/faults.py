@@ -31,7 +31,10 @@ class Fault(Enum):
     UNDECODABLE_IMAGE = "400 Failed to load image or audio file; the error is JSON in a string", WRITING
     ANIMATED_WEBP = "500 decode WebP image: webp: invalid format", WRITING
     ONE_IMAGE_ONLY = "500 of old llama3.2-vision: vision model only supports a single image per message", WRITING
-    ONE_IMAGE_ONLY_NEWER = "500 of 0.11 to 0.24: this model only supports one image while more than one …", WRITING
+    ONE_IMAGE_ONLY_NEWER = (
+        "500 of 0.11 to 0.24: this model only supports one image while more than one image requested",
+        WRITING,
+    )
     MLLAMA = "500 llama3.2-vision on 0.30 and later: unknown model architecture: 'mllama'", WRITING
     CONTEXT_EXCEEDED = "400 exceed_context_size_error; the error is JSON in a string", WRITING
     BUSY = "503 server busy, please try again.  maximum pending requests exceeded", (*WRITING, *EMBEDDING)
