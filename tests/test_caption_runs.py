@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import struct
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -154,7 +156,7 @@ def test_bad_pictures_are_rows_and_the_run_goes_on(photos: Path, tmp_path: Path)
     (photos / "text.jpg").write_text("no picture")
     (photos / "cut.jpg").write_bytes((picture(tmp_path / "x.jpg", size=(600, 600))).read_bytes()[:400])
     (photos / "phone.HEIC").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic")
-    picture(photos / "huge.png", size=(11_000, 10_000))
+    (photos / "huge.png").write_bytes(png_that_says(11_000, 10_000))
     (photos / "notes.txt").write_text("left alone")
     picture(photos / ".hidden.png")
     model = ScriptedModel()
@@ -167,6 +169,13 @@ def test_bad_pictures_are_rows_and_the_run_goes_on(photos: Path, tmp_path: Path)
     assert "damaged" in errors["photos/cut.jpg"]
     assert "HEIC" in errors["photos/phone.HEIC"] and "JPEG" in errors["photos/phone.HEIC"]
     assert "11000 x 10000" in errors["photos/huge.png"]
+
+
+def png_that_says(width: int, height: int) -> bytes:
+    """A PNG whose header gives this size."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    return b"\x89PNG\r\n\x1a\n" + chunk + b"\0\0\0\0IDAT"
 
 
 @pytest.mark.parametrize("kind", ["png", "jpg", "webp", "gif", "bmp", "tiff"])

@@ -237,7 +237,7 @@ def test_the_library_can_be_named_three_ways(rag_app: RagApp, sample_library: Pa
         (["ingest", "missing.pdf"], 2, "does not exist"),
         (["search", "--image", "x.png"], 2, "Search by picture is not in this version"),
         (["search"], 2, "Give a text to search for"),
-        (["models", "pull", "llama"], 2, "builtin"),
+        (["models", "pull", "hf:llama"], 2, "builtin"),
         (["models", "lst"], 2, "did you mean 'list'?"),
     ],
 )

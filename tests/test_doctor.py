@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
@@ -60,32 +57,3 @@ def test_languages_that_ocr_lacks(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     monkeypatch.setattr("ingestion.ocr._FOLDERS", ())
     check = doctor.check_ocr()
     assert check.state == "missing" and "tesseract-ocr" in check.message
-
-
-@pytest.fixture
-def ollama() -> Iterator[str]:
-    """The address of a server that answers as Ollama does."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(b'{"version":"0.9.9"}')
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Quiet."""
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-def test_ollama_is_a_note(monkeypatch: pytest.MonkeyPatch, ollama: str) -> None:
-    monkeypatch.setattr(doctor, "_OLLAMA", ollama)
-    check = doctor.check_ollama()
-    assert check.state == "ok" and "0.9.9" in check.message
-    monkeypatch.setattr(doctor, "_OLLAMA", "http://127.0.0.1:1")
-    assert doctor.check_ollama().state == "note"

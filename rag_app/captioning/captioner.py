@@ -6,6 +6,7 @@ they come, by this thread alone; a kill loses what is being asked and nothing el
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import threading
 import time
@@ -236,7 +237,10 @@ def _outcomes(
 
     def work(job: Job) -> tuple[Job, CaptionRow] | None:
         places.acquire()
-        return None if over.is_set() else (job, _do(job, model, limits, english))
+        try:
+            return None if over.is_set() else (job, _do(job, model, limits, english))
+        except asyncio.CancelledError:  # the process is ending and gives up its requests; the job counts as left
+            return None
 
     with ThreadPool(workers) as pool:
         try:
