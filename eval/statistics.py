@@ -33,6 +33,17 @@ def mean(values: Sequence[float]) -> Mean:
     return Mean(float(sample.mean()), float(low), float(high), len(sample))
 
 
+def wilson(hits: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share of hits in n trials (Wilson 1927); (0, 1) when n is 0."""
+    if not n:
+        return 0.0, 1.0
+    z = 1.959964
+    share = hits / n
+    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * (share * (1 - share) / n + z * z / (4 * n * n)) ** 0.5
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
 def text_table(header: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Plain text table; the first column to the left, the others to the right."""
     cells = [[str(cell) for cell in row] for row in (header, *rows)]

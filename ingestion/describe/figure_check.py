@@ -61,7 +61,9 @@ def check_figure(reading: FigureReading, element: Element, *, drawn: str, source
     ]
     if reading.title and not evidence.says(reading.title):
         findings.append(wrong(f"The title {reading.title!r} is not in the figure."))
-    return settled(findings or [Finding(f"It was compared with {source}; it names no numbers or labels.", 3 * DOUBT)])
+    if not findings:
+        return nothing_to_compare(f"It names no number and no label that could be compared with {source}.")
+    return settled(findings)
 
 
 def _numbers(reading: FigureReading, evidence: _Evidence, source: str) -> list[Finding]:
@@ -122,7 +124,7 @@ def _labels(what: str, names: Sequence[str], evidence: _Evidence) -> list[Findin
     named = [name for name in names if name.strip()]
     unknown = [name for name in named if not (evidence.says(name) and _printed(name, evidence))]
     if not unknown:
-        return []
+        return [Finding(f"All {len(named)} {what} are named in the figure or its caption.")] if named else []
     message = f"The {what} {some(map(repr, unknown))} are neither in the figure nor in its caption."
     return [wrong(message, len(unknown) / len(named))]
 
@@ -151,7 +153,7 @@ def _visible(reading: FigureReading, evidence: _Evidence) -> list[Finding]:
         return [wrong(f"Text said to be visible is not: {some(map(repr, wrong_numbers))}.", len(wrong_numbers) / 20)]
     absent = [text for text in claimed if not evidence.says(text)]
     if not absent:
-        return []
+        return [Finding(f"All {len(claimed)} pieces of visible text were found.")] if claimed else []
     message = f"{len(absent)} of {len(claimed)} pieces of visible text were not found: {some(map(repr, absent))}."
     return [wrong(message) if len(absent) > MOST_TEXT * len(claimed) else Finding(message, DOUBT * min(3, len(absent)))]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from difflib import SequenceMatcher
 
-from ingestion.describe.findings import DOUBT, Checks, Finding, nothing_to_compare, settled, some, wrong
+from ingestion.describe.findings import DOUBT, WRONG, Checks, Finding, nothing_to_compare, settled, some, wrong
 from ingestion.describe.latex import clean_latex, latex_problems, mathml
 from ingestion.describe.schemas import FormulaReading
 from ingestion.describe.signs import Row, levels_compared, of_mathml, of_text
@@ -30,7 +30,7 @@ def check_formula(reading: FormulaReading, element: Element, context: str = "") 
     latex = of_mathml(tree)
     other = of_mathml(tree, raised_first=True)
     findings = [*problems, *_counts(text, latex, element), *_meanings(reading, latex, context)]
-    if text.counts() == latex.counts():
+    if not text.counts() - latex.counts() and not any(finding.cost >= WRONG for finding in findings):
         findings += [*_order(text, latex.neighbours() | other.neighbours()), *_levels(text, latex, other)]
     return settled(findings)
 
@@ -50,6 +50,8 @@ def _without_number(text: str) -> str:
 def _counts(text: Row, latex: Row, element: Element) -> list[Finding]:
     """Signs that only one of the two has; a glyph without a name may be any of those that the text layer lacks."""
     there, here = text.counts(), latex.counts()
+    if not there["["] and not there["]"]:  # tall brackets are drawn in pieces that many text layers lack
+        del here["["], here["]"]
     missing, extra = there - here, here - there
     common, most = (there & here).total(), max(there.total(), here.total())
     source = "What OCR read" if element.ocr else "The text layer"

@@ -71,11 +71,18 @@ def mathml(latex: str) -> Node | str:
         return "it defines commands"
     own = tuple(kind for kind in vars(exceptions).values() if isinstance(kind, type) and issubclass(kind, Exception))
     try:
-        return convert_to_element(re.sub(r"\\operatorname\s*\*", r"\\operatorname", latex))
+        return convert_to_element(_ready(latex))
     except own as exc:
         return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", type(exc).__name__.removesuffix("Error")).lower()
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError, StopIteration, RuntimeError):
         return "it cannot be read as mathematics"  # what the parser meets where it expects something else
+
+
+def _ready(latex: str) -> str:
+    """LaTeX that latex2mathml reads as TeX would: it knows no starred names, and no crossed out relations."""
+    ready = re.sub(r"\\operatorname\s*\*", r"\\operatorname", latex)
+    ready = re.sub(r"\\not\s*=", r"\\neq ", ready)
+    return re.sub(r"\\not\s*\\in(?![A-Za-z])", r"\\notin ", ready)
 
 
 def _walk_problem(latex: str) -> str:

@@ -36,7 +36,7 @@ _FACTORS = {
     "k": 1000, "m": 10**6, "thousand": 1000, "million": 10**6, "billion": 10**9, "هزار": 1000, "میلیون": 10**6
 }  # fmt: skip
 _ABOUT = re.compile(
-    r"(?:about|approximately|approx\.?|around|roughly|nearly|almost|circa|ca\.|close to|"
+    r"(?:about|approximately|approx\.?|around|roughly|nearly|almost|circa|ca\.|close to|near|"
     r"(?:just|slightly) (?:over|under|above|below)|≈|∼|~|حدود|حدوداً|تقریباً|تقریبا|نزدیک به|قریب)\s*(?:to|of|به)?\s*$",
     re.IGNORECASE,
 )

@@ -22,13 +22,14 @@ _SAME = str.maketrans(
         "∗": "*", "⋆": "*", "★": "*", "⋅": "·", "∙": "·", "•": "·", "․": "·", "ϵ": "ε", "ϕ": "φ", "ϑ": "θ",
         "ϱ": "ρ", "ς": "σ", "ϖ": "π", "ϰ": "κ", "∆": "Δ", "µ": "μ", "∑": "Σ", "∏": "Π", "⨁": "⊕", "⨂": "⊗",
         "⨀": "⊙", "⋃": "∪", "⋂": "∩", "⋁": "∨", "⋀": "∧", "⩽": "≤", "≦": "≤", "⩾": "≥", "≧": "≥", "∼": "~",
-        "˜": "~", "〈": "⟨", "〉": "⟩", "⟶": "→", "⟵": "←", "⟹": "⇒", "⟺": "⇔", "⇐": "⇐", "⊤": "T", "⊺": "T",
+        "〈": "⟨", "〉": "⟩", "⟶": "→", "⟵": "←", "⟹": "⇒", "⟺": "⇔", "⇐": "⇐", "⊤": "T", "⊺": "T",
         "′": "'", "’": "'", "ʹ": "'", "ı": "i", "ȷ": "j", "∖": "\\", "⧵": "\\", "⋯": "…", "⋮": "…", "⋱": "…",
         "⋰": "…", "∶": ":", "◦": "∘", "○": "∘", "×": "×", "ⅆ": "d", "∕": "/", "⁄": "/", "⊥": "⊥", "∅": "ø", "⌀": "ø",
         "Ø": "ø", "≔": ":=", "″": "''", "‴": "'''", "⩵": "==",
     }
 )  # fmt: skip
 _NOT_COMPARED = frozenset("(){}/,.;&_^⁡⁢⁣⁤")
+_BIG = frozenset("ΣΠ∫∐∮")
 _RAISED_ANYWAY = frozenset("'*†‡°")  # the text layer does not mark these as raised
 _ACCENTS = {
     "\u0302": "hat", "\u0303": "tilde", "\u0304": "bar", "\u0305": "bar", "\u0307": "dot", "\u0308": "ddot",
@@ -36,7 +37,8 @@ _ACCENTS = {
     "^": "hat", "ˆ": "hat", "~": "tilde", "˜": "tilde", "¯": "bar", "―": "bar", "‾": "bar", "_": "bar", "˙": "dot",
     "¨": "ddot", "ˇ": "check", "˘": "breve", "→": "vec", "⏞": "", "⏟": "", "⎴": "", "⎵": "",
 }  # fmt: skip
-_ALONE = {"ˆ": "hat", "¯": "bar", "˙": "dot", "¨": "ddot", "ˇ": "check", "˘": "breve"}
+_ALONE = {"ˆ": "hat", "˜": "tilde", "¯": "bar", "˙": "dot", "¨": "ddot", "ˇ": "check", "˘": "breve"}
+NAMELESS = "\ufffd"  # stands for any glyph whose character the font does not say
 _UNKNOWN = re.compile("[\ufffd\ue000-\uf8ff\U000f0000-\U0010ffff]")
 _DOTS = re.compile(r"\.\s?\.\s?\.|·\s?·\s?·")
 _NAME_WITH_UNDERSCORE = re.compile(r"(?<=[a-z]{2})_(?=[a-z]{2})")
@@ -66,13 +68,15 @@ class Row:
 
     @property
     def signs(self) -> list[Sign]:
-        return [sign for line in self.lines for sign in line]
+        return [sign for line in self.lines for sign in line if sign.c != NAMELESS]
 
     def counts(self) -> Counter[str]:
         return Counter(sign.c for sign in self.signs)
 
     def neighbours(self) -> Counter[tuple[str, str]]:
-        return Counter((a.c, b.c) for line in self.lines for a, b in pairwise(line))
+        """Pairs of signs that follow each other; big operators apart, whose place a text layer often loses."""
+        small = ([sign.c for sign in line if sign.c not in _BIG] for line in self.lines)
+        return Counter(pair for line in small for pair in pairwise(line) if NAMELESS not in pair)
 
 
 def of_text(text: str) -> Row:
@@ -80,7 +84,7 @@ def of_text(text: str) -> Row:
     accents: Counter[str] = Counter()
     unknown = len(_UNKNOWN.findall(text))
     lines = []
-    for line in _UNKNOWN.sub(" ", text).splitlines():
+    for line in unicodedata.normalize("NFC", _UNKNOWN.sub(NAMELESS, text)).splitlines():
         line = _NAME_WITH_UNDERSCORE.sub("", _DOTS.sub("…", line))
         signs = tuple(_marked(line, accents))
         if signs:
@@ -165,10 +169,12 @@ def _plain(c: str, accents: Counter[str], *, point: bool = False) -> Iterator[st
     if c in _ALONE:
         accents[_ALONE[c]] += 1
         return
-    if c == "." and point:
+    if c == NAMELESS or (c == "." and point):
         yield c
         return
-    for part in unicodedata.normalize("NFD", unicodedata.normalize("NFKC", c.translate(_SAME)).translate(_SAME)):
+    same = unicodedata.normalize("NFKC", c.translate(_SAME)).translate(_SAME)
+    # A crossed out relation (≠, ∉) is a sign of its own; a letter with an accent is the letter and an accent.
+    for part in same if unicodedata.category(c) == "Sm" else unicodedata.normalize("NFD", same):
         if part in _ACCENTS and unicodedata.combining(part):
             accents[_ACCENTS[part]] += 1
         elif part == "‖":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from ingestion.describe.cells import (
@@ -23,6 +23,7 @@ from ingestion.describe.numbers import Number, numbers_in, numbers_of
 from ingestion.describe.schemas import TableReading
 from ingestion.elements import Element
 
+MOST_HEADER_ROWS = 5
 SPELLING = 0.9  # of two texts: below it the words are others; between, a letter is
 
 
@@ -102,13 +103,16 @@ def _summary(reading: TableReading, element: Element, context: str) -> list[Find
 
 
 def _layout(reading: TableReading, cells: Grid, header: int) -> list[Finding]:
-    grid: Grid = [*reading.header_rows, *reading.rows]
-    columns, width = max(len(row) for row in grid), max(len(row) for row in cells)
+    head, body = list(reading.header_rows), list(reading.rows)
+    columns, width = max(len(row) for row in (*head, *body)), max(len(row) for row in cells)
     findings: list[Finding] = []
     if columns != width:
         findings.append(wrong(f"The table has {columns} columns, the layout {width}.", abs(columns - width) / width))
-    body, laid = list(reading.rows), list(cells[header:])
-    if len(body) != len(laid) and len(grid) != len(cells):
+    if len(head) != header and len(head) + len(body) == len(cells):
+        head, body = (head + body)[:header], (head + body)[header:]  # another row ends the header, no more
+    header = _end_of_header(cells, header, len(cells) - len(body))
+    laid = list(cells[header:])
+    if len(body) != len(laid):
         difference = abs(len(body) - len(laid)) / max(1, len(laid))
         findings.append(wrong(f"The table has {len(body)} rows below its header, the layout {len(laid)}.", difference))
     twice = [i + 1 for i, (a, b) in enumerate(pairwise(body)) if _row(a) == _row(b)]
@@ -116,26 +120,37 @@ def _layout(reading: TableReading, cells: Grid, header: int) -> list[Finding]:
         findings.append(wrong(f"Row {some(map(str, twice))} stands there twice."))
     if findings:
         return findings
-    if len(body) == len(laid):
-        findings = [*_cells(body, laid), *_header(reading.header_rows, cells[:header], width)]
-    else:  # the header is counted otherwise: all rows are compared one by one
-        findings = _cells(grid, cells)
+    findings = [*_cells([*head, *body], cells, header, len(head) - header), *_header(head, cells[:header], width)]
     return findings or [Finding(f"Rows, columns and cells agree with the layout: {len(cells)} x {width}.")]
+
+
+def _end_of_header(cells: Grid, header: int, wanted: int) -> int:
+    """`wanted` header rows where the layout's cells allow it: rows of words may be header or not."""
+    between = cells[min(header, wanted) : max(header, wanted)]
+    if not 0 < wanted <= MOST_HEADER_ROWS or not all(_of_words(row) for row in between):
+        return header
+    return wanted
+
+
+def _of_words(row: Sequence[str]) -> bool:
+    filled = [cell for cell in row if cell.strip()]
+    return sum(any(c.isalpha() for c in cell) for cell in filled) > len(filled) / 2
 
 
 def _row(row: Iterable[str]) -> tuple[str, ...]:
     return tuple(key(cell) for cell in row)
 
 
-def _cells(read: Grid, laid: Grid) -> list[Finding]:
-    """Cells that stand in another place or say another thing."""
+def _cells(read: Grid, laid: Grid, header: int, shift: int = 0) -> list[Finding]:
+    """Cells below the header that stand in another place or say another thing; row r of laid is row r + shift read."""
     numbers, texts, spelling = [], [], []
-    for r, row in enumerate(laid):
+    for r, row in enumerate(laid[header:], start=header):
         for c, there in enumerate(row):
-            here = at(read, r, c)
-            if key(here) == key(there) or (is_empty(here) and is_empty(there)) or _merge(read, laid, r, c):
+            here = at(read, r + shift, c)
+            same = key(here) == key(there) or (is_empty(here) and is_empty(there))
+            if same or _merge(read, laid, r, c, shift):
                 continue
-            place = f"row {r + 1}, column {c + 1} ({here or 'empty'!r}, not {there or 'empty'!r})"
+            place = f"row {r - header + 1}, column {c + 1} ({here or 'empty'!r}, not {there or 'empty'!r})"
             if is_empty(here) or is_empty(there):
                 (numbers if is_number(here + there) else texts).append(place)
             elif not same_numbers(here, there):
@@ -156,12 +171,12 @@ def _cells(read: Grid, laid: Grid) -> list[Finding]:
     return findings
 
 
-def _merge(read: Grid, laid: Grid, r: int, c: int) -> bool:
+def _merge(read: Grid, laid: Grid, r: int, c: int, shift: int) -> bool:
     """One side leaves a cell blank that the other, for a merged cell, repeats."""
-    here, there = at(read, r, c), at(laid, r, c)
+    here, there = at(read, r + shift, c), at(laid, r, c)
     if is_empty(here):
         return merged(laid, r, c)
-    return is_empty(there) and not is_number(here) and merged(read, r, c)
+    return is_empty(there) and not is_number(here) and merged(read, r + shift, c)
 
 
 def _header(read: Grid, laid: Grid, width: int) -> list[Finding]:
@@ -169,6 +184,7 @@ def _header(read: Grid, laid: Grid, width: int) -> list[Finding]:
     if not laid:
         return []
     other: list[str] = []
+    beyond: list[str] = []
     for c in range(width):
         here = set().union(*(words(at(read, r, c)) for r in range(len(read))))
         there = set().union(*(words(at(laid, r, c)) for r in range(len(laid))))
@@ -177,7 +193,12 @@ def _header(read: Grid, laid: Grid, width: int) -> list[Finding]:
         lost, more = there - here - spread, here - there - around
         joined = [" ".join(dict.fromkeys(at(grid, r, c) for r in range(len(grid)))) for grid in (read, laid)]
         if (lost or more) and likeness(*joined) < SPELLING:
-            other.append(f"column {c + 1} ({joined[0].strip()!r}, not {joined[1].strip()!r})")
-    if not other:
-        return []
-    return [wrong(f"The header differs from the layout's in {some(other, 3)}.", len(other) / width)]
+            told = other if lost else beyond
+            told.append(f"column {c + 1} ({joined[0].strip()!r}, not {joined[1].strip()!r})")
+    findings: list[Finding] = []
+    if other:
+        findings.append(wrong(f"The header differs from the layout's in {some(other, 3)}.", len(other) / width))
+    if beyond:
+        cost = min(3 * DOUBT, DOUBT * len(beyond))
+        findings.append(Finding(f"The header has words that the layout lacks (rotated?) in {some(beyond, 3)}.", cost))
+    return findings
