@@ -37,13 +37,12 @@ Kind = Literal["bar", "line", "pie"]
 
 
 class Seen(BaseModel):
-    """Short, and bounded by its grammar."""
+    """Short, and bounded by its grammar; no free text, in which random weights may write half a character."""
 
     model_config = ConfigDict(extra="forbid")
     kind: Kind
     parts: list[Kind] = Field(min_length=1, max_length=3)
     sure: bool
-    title: str = Field(max_length=8)
 
 
 def vision(server: Target) -> Any:  # Any: a LanguageModel that is also a LlamaIndex LLM
