@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Iterator
@@ -78,6 +79,19 @@ def test_an_answer_over_the_wire(library: Library, ollama: OllamaServer) -> None
     assert asked.body["format"]["properties"]["statements"]["items"]["required"] == ["text", "source", "quote"]
     assert asked.options["temperature"] == 0 and asked.options["num_ctx"] == 8192
     assert asked.images == [] and "images" not in asked.body["messages"][-1]
+
+
+def test_answers_in_two_event_loops(library: Library, ollama: OllamaServer) -> None:
+    engine = library.as_query_engine()
+    for _ in range(2):
+        pieces: list[str] = []
+        answer = asyncio.run(engine.aanswer(TEMPERATURE, on_text=pieces.append))
+        assert answer.citations[0].quote == QUOTE and "".join(pieces) == "CLIP starts it at 0.07."
+
+    async def both() -> list[str]:
+        return [answer.answer for answer in await asyncio.gather(*(engine.aanswer(TEMPERATURE) for _ in range(2)))]
+
+    assert asyncio.run(both()) == 2 * ["CLIP starts it at 0.07. [1]"]
 
 
 def test_swapping_the_model_reaches_the_wire(library: Library, ollama: OllamaServer) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from rag_app.answering.locating import folded, near, verbatim
 from rag_app.answering.support import Claim, supported
-from rag_app.citations import cite, find_quote
+from rag_app.citations import cite, find_quote, without_marks
 from rag_app.evidence import Passage, Statement
 from tests.speaking import description, passage
 
@@ -165,3 +165,23 @@ def test_what_a_model_sees_stands_only_where_it_saw_a_picture() -> None:
     prize = ("The authors won a prize.", 5, "the authors were given a prize")
     assert one(*prize, pictured={"figure"}) is None
     assert one(*prize, pictured={"figure"}, asked="Which prize does the figure show?") is not None
+
+
+@given(
+    st.lists(
+        st.builds(
+            Claim,
+            st.text(max_size=40) | st.sampled_from([CLIP.text, "It reaches 70.2."]),
+            st.lists(st.integers(-1, 9), max_size=2).map(tuple),
+            st.text(max_size=40)
+            | st.sampled_from(["| Large | 70.2 |", "CLIP", FA.text[:20], TABLE.text, FIGURE.text[4:18]]),
+        ),
+        max_size=4,
+    )
+)
+def test_what_is_kept_stands_the_check_and_nothing_is_lost(claims: list[Claim]) -> None:
+    kept, left_out = supported(claims, ALL, model="ollama:speaker", pictured={"figure"})
+    cited = cite(kept, ALL)
+    assert cited.left_out == ()
+    said = {statement.text for statement in kept} | set(left_out)
+    assert said == {without_marks(claim.text).strip() for claim in claims} - {""}

@@ -6,8 +6,10 @@ place (`_steps`), which knows neither threads nor event loops; `compose` and `ac
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from rag_app.answering.partial import ArrivingStatements
@@ -82,34 +84,30 @@ class ModelAnswerer:
         Raises UnusableReply or IncompleteReply when two replies were no answer, and whatever `LanguageModel.ask` does.
         """
         steps = self._steps(question, passages, on_text)
-        try:
-            request = next(steps)
-            while True:
-                try:
-                    reply = self.model.ask(request.prompt, **request.arguments())
-                except ModelError as exc:
-                    request = steps.throw(exc)
-                else:
-                    request = steps.send(reply)
-        except StopIteration as done:
-            return done.value
+        step = _advanced(partial(next, steps))
+        while isinstance(step, _Request):
+            try:
+                reply = self.model.ask(step.prompt, **step.arguments())
+            except ModelError as exc:
+                step = _advanced(partial(steps.throw, exc))
+            else:
+                step = _advanced(partial(steps.send, reply))
+        return step
 
     async def acompose(
         self, question: Question, passages: Sequence[Passage], *, on_text: OnText | None = None
     ) -> Draft:
-        """As `compose`, without blocking the event loop."""
+        """As `compose`, without blocking the event loop: pictures are drawn and replies read in a thread."""
         steps = self._steps(question, passages, on_text)
-        try:
-            request = next(steps)
-            while True:
-                try:
-                    reply = await self.model.aask(request.prompt, **request.arguments())
-                except ModelError as exc:
-                    request = steps.throw(exc)
-                else:
-                    request = steps.send(reply)
-        except StopIteration as done:
-            return done.value
+        step = await asyncio.to_thread(_advanced, partial(next, steps))
+        while isinstance(step, _Request):
+            try:
+                reply = await self.model.aask(step.prompt, **step.arguments())
+            except ModelError as exc:
+                step = await asyncio.to_thread(_advanced, partial(steps.throw, exc))
+            else:
+                step = await asyncio.to_thread(_advanced, partial(steps.send, reply))
+        return step
 
     def _steps(
         self, question: Question, passages: Sequence[Passage], on_text: OnText | None
@@ -158,6 +156,14 @@ class ModelAnswerer:
         if self._pictures is None or not self.model.sees:
             return []
         return choose(question, passages, self._pictures, most=MOST_PICTURES)
+
+
+def _advanced(step: Callable[[], _Request]) -> _Request | Draft:
+    """The next request, or the draft at the end."""
+    try:
+        return step()
+    except StopIteration as done:
+        return done.value
 
 
 class _Stream:

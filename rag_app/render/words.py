@@ -20,6 +20,7 @@ class Words:
     cited_pages: str = "Cited pages"
     answer: str = "answer"
     locked: str = "This paper is encrypted, so its page is not shown here."
+    comma: str = ","
     read_by: str = "read by"
     reading: str = "What a model read here"
     verified: str = "verified"
@@ -57,6 +58,7 @@ WORDS = {
         cited_pages="صفحه‌های ارجاع‌شده",
         answer="پاسخ",
         locked="این مقاله رمز دارد و صفحهٔ آن اینجا نشان داده نمی‌شود.",
+        comma="،",
         read_by="خوانده‌شده با",
         reading="آنچه مدل اینجا خوانده است",
         verified="تأییدشده",
