@@ -108,7 +108,7 @@ class OllamaEmbedding(BaseEmbedding):
         if known.context_length:  # one fixed value: another one would load the model anew
             body["options"] = {"num_ctx": min(known.context_length, self._settings.ollama.context_tokens)}
         async with server.places.one(self._settings.ollama.parallel):
-            answer = await server.client.fetch("/api/embed", body, wait_s=wait_s)
+            answer = await server.client.fetch("/api/embed", body, model_s=wait_s)
         return _vectors(answer, len(texts), known.name)
 
     def _get_text_embeddings(self, texts: list[str]) -> list[list[float]]:

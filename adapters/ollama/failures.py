@@ -102,7 +102,7 @@ def explain(exc: Exception, *, model: str, url: str) -> Failure:
             "always",
         )
     if isinstance(exc, httpx.TimeoutException):
-        return Failure(ModelTimeout(f"Ollama at {url} did not take the request in time; ask again."), "once")
+        return Failure(ModelTimeout(f"Ollama at {url} did not answer in time; ask again, or start it anew."), "once")
     if isinstance(exc, httpx.HTTPError):
         return Failure(
             ModelUnreachable(

@@ -89,13 +89,16 @@ class _Client(ollama.AsyncClient):
         if not address.key:
             self._client.headers.pop("authorization", None)  # it takes OLLAMA_API_KEY for any host
 
-    async def fetch(self, path: str, body: Line | None = None, *, wait_s: float = SHORT_S) -> Any:  # Any: JSON
-        """The JSON that the server answers to one request. Raises Refusal, Silence, httpx errors, JSONDecodeError."""
+    async def fetch(self, path: str, body: Line | None = None, *, model_s: float | None = None) -> Any:  # Any: JSON
+        """The JSON that the server answers to one request, waiting `model_s` seconds where a model has work to do.
+
+        Raises Refusal, Silence of the model, httpx errors, JSONDecodeError.
+        """
         try:
-            async with asyncio.timeout(wait_s):
+            async with asyncio.timeout(model_s or SHORT_S):
                 answer = await self._client.request("GET" if body is None else "POST", path, json=body)
         except TimeoutError as exc:
-            raise Silence(wait_s, first=True) from exc
+            raise (Silence(model_s, first=True) if model_s else httpx.ReadTimeout("no answer")) from exc
         if not answer.is_success:
             raise Refusal(answer.status_code, answer.text)
         return answer.json()
