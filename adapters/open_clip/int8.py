@@ -94,16 +94,21 @@ def _prepared(model: Any, fingerprint: str, side: int) -> Path:  # Any: open_cli
         # torch's TorchScript exporter is announced as old; the new one needs onnxscript, which nothing else here does.
         warnings.simplefilter("ignore")
         scratch = Path(scratch_name)
-        torch.onnx.export(
-            _ImageTower(model).eval(),
-            (torch.zeros(1, 3, side, side),),
-            str(scratch / "exact.onnx"),
-            input_names=["pictures"],
-            output_names=["vectors"],
-            dynamic_axes={"pictures": {0: "n"}, "vectors": {0: "n"}},
-            opset_version=17,
-            dynamo=False,
-        )
+        fused = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)  # ONNX has no operator for torch's fused attention
+        try:
+            torch.onnx.export(
+                _ImageTower(model).eval(),
+                (torch.zeros(1, 3, side, side),),
+                str(scratch / "exact.onnx"),
+                input_names=["pictures"],
+                output_names=["vectors"],
+                dynamic_axes={"pictures": {0: "n"}, "vectors": {0: "n"}},
+                opset_version=17,
+                dynamo=False,
+            )
+        finally:
+            torch.backends.mha.set_fastpath_enabled(fused)
         quantize_dynamic(
             scratch / "exact.onnx",
             scratch / "int8.onnx",

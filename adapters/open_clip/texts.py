@@ -84,7 +84,8 @@ class TextEncoder:
         with self._lock:  # the language is the tokenizer's state
             for language in dict.fromkeys(language for _, language in keys):
                 chosen = [i for i, key in enumerate(keys) if key[1] == language]
-                self._towers.tokenizer.set_language(self._code(language))
+                # open_clip's own set_language is undone by the next call: transformers goes back to src_lang each time.
+                self._towers.tokenizer.tokenizer.src_lang = self._code(language)
                 for i, row in zip(chosen, self._towers.tokenizer([keys[i][0] for i in chosen]), strict=True):
                     rows[i] = row
         return torch.stack([row for row in rows if row is not None])

@@ -93,7 +93,7 @@ def nllb(folder: Path) -> Made:
     from transformers import M2M100Config, NllbTokenizer
 
     tower = folder / "tower"
-    write_tokenizer(folder)
+    write_tokenizer(folder, of_bytes=False)
     raw = json.loads((folder / "tokenizer.json").read_text(encoding="utf-8"))
     vocabulary = raw["model"]["vocab"]
     merges: Any = [tuple(merge) for merge in raw["model"]["merges"]]  # Any: typed as text in transformers
@@ -157,16 +157,20 @@ def save(folder: Path, config: Mapping[str, Any], preprocess: Mapping[str, Any] 
     return Made(folder, config, preprocess or {})
 
 
-def write_tokenizer(folder: Path, texts: Sequence[str] = (*ENGLISH, *PERSIAN), *, size: int = 600) -> int:
-    """A byte-level BPE trained on `texts`, saved as Hugging Face does; how many tokens it has."""
+def write_tokenizer(
+    folder: Path, texts: Sequence[str] = (*ENGLISH, *PERSIAN), *, size: int = 600, of_bytes: bool = True
+) -> int:
+    """A BPE trained on `texts`, of bytes or of words marked as nllb does, saved as Hugging Face does; its size."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
     special = ["<s>", "<pad>", "</s>", "<unk>"]
     tokenizer = Tokenizer(models.BPE(unk_token="<unk>"))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    tokenizer.pre_tokenizer = (
+        pre_tokenizers.ByteLevel(add_prefix_space=False) if of_bytes else pre_tokenizers.Metaspace()
+    )
+    tokenizer.decoder = decoders.ByteLevel() if of_bytes else decoders.Metaspace()
+    alphabet = pre_tokenizers.ByteLevel.alphabet() if of_bytes else []
     tokenizer.train_from_iterator(
         texts,
         trainers.BpeTrainer(vocab_size=size, special_tokens=special, initial_alphabet=alphabet, show_progress=False),
