@@ -90,7 +90,8 @@ def _arabic_problem(sentence: str) -> str:
     folded = [w.translate(_FOLD) for w in words_of(sentence) if _ARABIC_SCRIPT.search(w)]
     persian = sum(map(_is_persian, folded))
     arabic = sum(map(_is_arabic, folded))
-    if arabic > persian and (arabic >= 2 or (arabic and not persian and len(folded) <= 4)):
+    reads_so = not persian and len(folded) >= 3 and identify(sentence)[0] in ("ar", "arz")
+    if reads_so or (arabic > persian and (arabic >= 2 or not persian)):
         return f"it is Arabic, not Persian: {_opening(sentence)}"
     return ""
 
@@ -135,7 +136,7 @@ def _not_names(run: list[str]) -> list[str]:
     for i, word in enumerate(run):
         small = word.lower()
         named_before, named_after = i > 0 and _capital(run[i - 1]), i + 1 < len(run) and _capital(run[i + 1])
-        if small in lists.UNITS or small in lists.SMALL_NAMES or (len(word) == 1 and not named_before):
+        if small in lists.UNITS or small in lists.SMALL_NAMES or (len(word) == 1 and word.isupper()):
             continue
         if small in lists.NAME_JOINTS and named_after and (named_before or word != small):
             continue
@@ -201,9 +202,9 @@ def _unquoted(text: str) -> str:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Its sentences of four words or more, and the whole of a text that has none."""
+    """Its sentences of three words or more, and the whole of a text that has none."""
     pieces = [s.text for s in sentences(text)]
-    long = [piece for piece in pieces if len(words_of(piece)) >= 4]
+    long = [piece for piece in pieces if len(words_of(piece)) >= 3]
     yield from long or [text]
 
 

@@ -23,7 +23,7 @@ ARABIC = frozenset(
     ثم حیث عند عندما بین أو أن إن أنه أنها لکن کما أیضا أیضاً جدا جداً یوجد توجد تظهر یظهر یبدو تبدو یقف تقف یجلس
     تجلس یرتدی ترتدی یحمل تحمل یمسک تمسک یلعب تلعب یمشی تمشی یسیر تسیر یرکب ترکب ینظر تنظر یستلقی تستلقی یمکن رؤیة
     خلف أمام فوق تحت بجانب بجوار حول داخل خارج یمین یسار رجل رجال امرأة نساء طفل أطفال ولد بنت فتاة أشخاص شخص کلب
-    قطة بنی أبیض بیضاء أسود سوداء أحمر حمراء أزرق زرقاء أخضر خضراء أصفر صفراء کبیر کبیرة صغیر صغیرة واحد اثنان ثلاثة
+    قطة بنی أبیض بیضاء أسود سوداء أحمر حمراء أزرق زرقاء أخضر خضراء أصفر صفراء کبیر کبیرة صغیر صغیرة واحد اثنان اثنین ثلاثة
     أربعة لون شارع سیارة طاولة شجرة أشجار سماء صورة علیها علیه فیها فیه منها منه لها له بها به ومن وفی وعلی وهو وهی
     بعض کل غیر مما وقد""".split()
 )
@@ -68,7 +68,7 @@ OTHER_LATIN = {
 
 # What may stand in Latin letters in Persian text: units and signs usual in technical Persian.
 UNITS = frozenset(
-    "mm cm dm m km nm kg g mg lb oz ml l s ms min h km/h mph px dpi hz khz mhz ghz kb mb gb tb v w kw kwh a °c °f x "
+    "mm cm dm m km nm kg g mg lb oz ml l s ms min h km/h mph px dpi hz khz mhz ghz kb mb gb tb v w kw kwh °c °f x "
     "vs no am pm".split()
 )
 # Brands that are written small.
