@@ -350,7 +350,7 @@ def test_a_process_ends_cleanly_in_the_middle_of_a_stream(ollama: OllamaServer) 
     )
     for more in ([], ["fork"]):
         done = subprocess.run(
-            [sys.executable, "-W", "error", "-X", "dev", "-c", program, ollama.url, *more],
+            [sys.executable, "-W", "error", "-c", program, ollama.url, *more],
             capture_output=True,
             text=True,
             timeout=60,
