@@ -82,7 +82,7 @@ class _Client(ollama.AsyncClient):
             timeout=httpx.Timeout(None, connect=CONNECT_S, write=SHORT_S * 4),
             follow_redirects=False,
             trust_env=not address.loopback,  # a proxy cannot reach this machine
-            verify=address.url.startswith("https:"),  # without TLS there is nothing to verify; loading roots takes 0.1 s
+            verify=address.url.startswith("https:"),  # else nothing is verified; loading roots takes 0.1 s
             auth=address.user,
             headers={"Authorization": f"Bearer {address.key}"} if address.key else None,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=4.0),
