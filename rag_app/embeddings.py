@@ -95,8 +95,13 @@ class Embeddings:
         active = self._store.active_space("text")
         asked = str(parse_model_name(self._settings.models.text_embedding))
         cheap = BUILTIN if asked == "builtin" else asked  # known without loading anything
-        if active is None or _model(active) == cheap or _model(active) == self._wanted().model_name:
+        if active is None or _model(active) == cheap:
             return None
+        try:
+            if _model(active) == self._wanted().model_name:
+                return None
+        except UnknownName as exc:
+            return str(exc)
         return f"{self._mismatch(active)} Until then questions are answered from {_shown(active)}."
 
     def catch_up(self) -> int:
