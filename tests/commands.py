@@ -23,7 +23,7 @@ class CommandLine:
         self._capfd.readouterr()
         code = main.run([str(word) for word in words])
         out, err = self._capfd.readouterr()
-        return Result(words, code, out, err)
+        return Result([str(word) for word in words], code, out, err)
 
     def json(self, *words: object, code: int = 0) -> Any:  # Any: JSON
         """The document that a command prints with --json, after its exit code was `code`."""

@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from adapters.ollama.pictures import normalised
-from rag_app.captioning import read_captions
+from rag_app.captioning import caption, read_captions
+from rag_app.errors import ModelNotInstalled
 from tests import caption_replies as replies
 from tests.caption_models import picture
 from tests.commands import CommandLine
@@ -184,6 +185,13 @@ def test_translation(rag_app: CommandLine, ollama: OllamaServer, photos: Path) -
     english, persian = ollama.writing()
     assert len(english.images) == 1 and persian.images == [] and replies.ENGLISH[1] in persian.prompt
     assert [row.translated_from for row in read_captions(Path("captions.jsonl"))] == [None, "en"]
+
+
+def test_models_by_name_from_python(ollama: OllamaServer, photos: Path, tmp_path: Path) -> None:
+    report = caption([photos], ["goodvlm:7b", "ollama:GoodVLM:7b"], ["fa"], out=tmp_path / "c.jsonl")
+    assert [(model.model, model.done) for model in report.models] == [("ollama:goodvlm:7b", 3)]
+    with pytest.raises(ModelNotInstalled, match="did you mean goodvlm:7b"):
+        caption([photos], ["godvlm:7b"], out=tmp_path / "c.jsonl")
 
 
 def test_a_folder_without_pictures(rag_app: CommandLine, ollama: OllamaServer, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Captions of pictures in English and Persian, by several models side by side.
 
     from rag_app.captioning import caption, read_captions
-    report = caption(["photos/"], [model], languages=("en", "fa"), out=Path("captions.jsonl"))
+    report = caption(["photos/"], ["gemma3:4b"], languages=("en", "fa"), out=Path("captions.jsonl"))
     for row in read_captions(Path("captions.jsonl")):
         if row.ok:
             print(row.image, row.language, row.short)

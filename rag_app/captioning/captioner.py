@@ -86,7 +86,7 @@ class CaptionReport:
 
 def caption(
     paths: Sequence[str | Path],
-    models: Sequence[LanguageModel],
+    models: Sequence[LanguageModel | str],
     languages: Sequence[str] = LANGUAGES,
     *,
     out: Path,
@@ -103,7 +103,8 @@ def caption(
 
     Args:
         paths: picture files and folders, which are searched to the bottom.
-        models: asked in this order, each for all pictures before the next.
+        models: or their names, which are loaded with default settings. Asked in this order, each for all pictures
+            before the next.
         languages: "en", "fa" or both. Persian is asked for in Persian.
         translate: make the Persian captions by translating the same model's English ones; their rows say so.
         again: ask for everything again; good rows stay until better ones come.
@@ -119,7 +120,7 @@ def caption(
     wanted = _languages(languages, translate=translate)
     if not models:
         raise UsageError("No model is named; name one that sees pictures, such as --vision qwen2.5vl:7b.")
-    distinct = list({model.name: model for model in models}.values())
+    distinct = list({model.name: model for model in map(_loaded, models)}.values())
     limits = Limits()
     out = Path(out)
     pictures = [look_at(path, beside=out.parent, limits=limits) for path in find_pictures([Path(p) for p in paths])]
@@ -136,6 +137,14 @@ def caption(
                 file.append(row)
             _run(model, todo.jobs, report, file, progress, limits=limits, parallel=parallel)
     return CaptionReport(out, len(pictures), wanted, tuple(reports), time.perf_counter() - started)
+
+
+def _loaded(model: LanguageModel | str) -> LanguageModel:
+    if not isinstance(model, str):
+        return model
+    from adapters.names import load_model, parse_model_name
+
+    return load_model("vision", parse_model_name(model))
 
 
 def _languages(languages: Sequence[str], *, translate: bool) -> tuple[Language, ...]:
