@@ -24,9 +24,9 @@ _SIDE = 64  # pixels a side of what is transformed
 _BATCH = 64
 # Differing bits up to which two pictures count as one. On 190 photos: saved at JPEG quality 30, or at half or double
 # size, at most 12 bits; 30 % darker at most 6; 30 % lighter, which burns out, 24 in 95 of 100. No two photos differ by
-# less than 60. benchmarks/visual_space.py measures this anew.
+# less than 92. benchmarks/visual_space.py measures this anew.
 NEAR_BITS = 24
-# Up to here also neighbouring slices of one scan, or one chart with other years: for splits that must not leak.
+# Up to here also neighbouring slices of one scan: for splits that must not leak. Of charts it joins whole templates.
 RELATED_BITS = 48
 
 
