@@ -168,9 +168,10 @@ class Library:
         describing = Describing(
             self.path,
             self._store,
-            load=lambda name: self.vision_model(name, parallel=at_once),
+            load=lambda name, retries: self.vision_model(name, parallel=at_once, retries=retries),
             vectors=self._embeddings,
             parallel=at_once,
+            retries=self.settings.ollama.retries,
         )
         documents = tuple(self._store.find_document(paper).document_id for paper in papers)
         name = model or (None if only == "failed" else self.settings.models.vision)
@@ -182,10 +183,12 @@ class Library:
         """Ask again about what could not be described: by the model that failed, or by `model`."""
         return self.describe(model, only="failed", on_progress=on_progress)
 
-    def vision_model(self, name: str | None = None, *, parallel: int | None = None) -> LanguageModel:
+    def vision_model(
+        self, name: str | None = None, *, parallel: int | None = None, retries: int | None = None
+    ) -> LanguageModel:
         """The vision model of that name, settings.models.vision when None. Raises UsageError for the builtin one.
 
-        parallel: questions it may be asked at the same time; settings.ollama.parallel when None.
+        parallel and retries: instead of those in settings.ollama.
         """
         chosen = name or self.settings.models.vision
         if parse_model_name(chosen).scheme == "builtin":
@@ -193,7 +196,8 @@ class Library:
                 "No vision model is named, and the builtin models describe nothing. Name one: rag-app describe --with "
                 f"qwen2.5vl:7b, or set models.vision in {self.path / 'settings.toml'}."
             )
-        ollama = dataclasses.replace(self.settings.ollama, parallel=parallel or self.settings.ollama.parallel)
+        given = {"parallel": parallel, "retries": retries}
+        ollama = dataclasses.replace(self.settings.ollama, **{k: v for k, v in given.items() if v is not None})
         return load_model("vision", parse_model_name(chosen), dataclasses.replace(self.settings, ollama=ollama))
 
     def remove(self, document: str) -> int:

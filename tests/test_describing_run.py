@@ -184,6 +184,36 @@ def test_a_server_that_has_gone_leaves_the_rest_pending(library: Library, server
     assert (report.total, report.done, report.already) == (5, 5, 3)
 
 
+@pytest.mark.parametrize("fault", [Fault.BUSY, Fault.NO_DONE, Fault.CUT, Fault.NOT_JSON, Fault.STALL])
+def test_what_may_succeed_later_is_asked_again_after_the_others(made: Path, tmp_path: Path, fault: Fault) -> None:
+    folder = shutil.copytree(made, tmp_path / "library")
+    with OllamaServer([Model("tinyvlm", VISION)]) as server:
+        settings = Settings(ollama=Ollama(host=server.url, retries=2, stall_s=1))
+        with Library.open(folder, settings=settings) as library:
+            server.fail(fault, times=1, where=lambda r: bool(r.images))
+            report = library.describe("tinyvlm")
+            assert (report.done, report.failed, report.left) == (8, 0, 0)
+        shown = [hashlib.sha256(image).hexdigest() for request in server.writing() for image in request.images]
+        assert len(shown) == 9
+        if fault is not Fault.NOT_JSON:  # asked again at once, with another seed
+            assert shown[0] == shown[-1] and len(set(shown)) == 8
+
+
+@pytest.mark.parametrize("retries", [1, 3])
+def test_a_server_that_has_gone_is_asked_with_patience_before_it_is_given_up(
+    made: Path, tmp_path: Path, retries: int
+) -> None:
+    folder = shutil.copytree(made, tmp_path / "library")
+    with OllamaServer([Model("tinyvlm", VISION)]) as server:
+        settings = Settings(ollama=Ollama(host=server.url, retries=retries))
+        with Library.open(folder, settings=settings) as library:
+            server.fail(Fault.CLOSED, times=3, where=lambda r: bool(r.images))  # it was started anew
+            assert library.describe("tinyvlm", papers=["runs0.pdf"]).done == 4
+            server.fail(Fault.CLOSED, times=math.inf, where=lambda r: bool(r.images))
+            report = library.describe("tinyvlm", papers=["runs1.pdf"])
+            assert (report.done, report.failed, report.left) == (0, 0, 4) and report.stopped
+
+
 def test_a_model_that_was_removed_meanwhile_ends_the_run(library: Library, server: OllamaServer) -> None:
     server.fail(Fault.MODEL_MISSING, times=math.inf, after=2, where=lambda r: bool(r.images))
     report = library.describe("tinyvlm")

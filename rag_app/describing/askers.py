@@ -64,10 +64,15 @@ class Askers(Generic[Job, Result]):
 
     def _serve(self) -> None:
         while (job := self._jobs.get()) is not None:
-            began = time.perf_counter()
-            result, error = None, None
-            try:
-                result = self._work(job)
-            except Exception as exc:  # handed on whole: who takes the outcome knows what it means
-                error = exc
-            self._outcomes.put(Outcome(job, result, error, time.perf_counter() - began))
+            self._outcomes.put(answer(self._work, job))
+
+
+def answer(work: Callable[[Job], Result], job: Job) -> Outcome[Job, Result]:
+    """What comes of one job; an exception is handed on whole, whoever takes the outcome knows what it means."""
+    began = time.perf_counter()
+    result, error = None, None
+    try:
+        result = work(job)
+    except Exception as exc:
+        error = exc
+    return Outcome(job, result, error, time.perf_counter() - began)

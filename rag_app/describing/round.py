@@ -1,7 +1,12 @@
-"""One model is asked everything that is planned for it, so many questions at a time as its server takes."""
+"""One model is asked everything that is planned for it, so many questions at a time as its server takes.
+
+A question that failed and may succeed later is put at the end of the line and asked with patience there: no other one
+waits while the server recovers.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +18,7 @@ from threading import Lock
 from ingestion.describe.reading import read_element
 from ingestion.elements import Element
 from ingestion.surroundings import surroundings
-from rag_app.describing.askers import Askers, Outcome
+from rag_app.describing.askers import Askers, Outcome, answer
 from rag_app.describing.planning import Item, Plan
 from rag_app.describing.settling import Settling, patiently
 from rag_app.errors import InputError, ModelError, ModelUnreachable, UnknownDocument, UsageError
@@ -36,6 +41,7 @@ class Job:
     image: bytes
     context: str
     language: str
+    patiently: bool = False
 
 
 @dataclass(slots=True)
@@ -69,13 +75,18 @@ class _Stop(Exception):
 
 
 class Round:
-    """What one model is asked. embed: makes vectors of described nodes, see Store.describe."""
+    """What one model is asked.
+
+    model asks once; patient is the same model and asks again by itself, None where nothing is to be asked again.
+    embed makes vectors of described nodes, see Store.describe.
+    """
 
     def __init__(
         self,
         store: Store,
         crops: Path,
         model: LanguageModel,
+        patient: LanguageModel | None,
         planned: Plan,
         *,
         embed: Embed | None,
@@ -85,6 +96,7 @@ class Round:
         self._store = store
         self._crops = crops
         self._model = model
+        self._patient = patient
         self._items = {item.key: item for item in planned.items}
         self._parallel = min(parallel, max(len(planned.items), 1))
         self._tally = tally
@@ -112,29 +124,46 @@ class Round:
 
     def _work_off(self, jobs: Iterator[Job], ready: deque[Job], askers: Askers[Job, Description]) -> None:
         """Keep the askers busy until nothing is left. A reply is kept before its asker gets the next question."""
-        asking = 0
-        unanswered: list[Outcome[Job, Description]] = []
-        while ready or asking:
-            while ready and asking < self._parallel:
-                askers.put(ready.popleft())
+        asking = unanswered = 0
+        later: deque[Job] = deque()
+        held: list[Outcome[Job, Description]] = []  # failed, unless the server turns out to be gone
+        while ready or later or asking:
+            while (ready or later) and asking < self._parallel:
+                askers.put(ready.popleft() if ready else later.popleft())
                 asking += 1
             ready.extend(_next(jobs, self._parallel - len(ready)))  # made ready while the model is at work
             outcome = askers.take()
             asking -= 1
             self._settling.check()
-            if isinstance(outcome.error, ModelUnreachable):
-                unanswered.append(outcome)
-                if len(unanswered) == GONE_AFTER:
-                    raise _Stop(f"{outcome.error} What is left stays pending; the same command goes on with it.")
-                continue
-            while unanswered:  # the server is there: these were single failures
-                self._fail(unanswered.pop(0))
-            self._hear(outcome)
-        for outcome in unanswered:
+            unanswered = unanswered + 1 if isinstance(outcome.error, ModelUnreachable) else 0
+            if unanswered >= GONE_AFTER:
+                outcome, unanswered = self._once_more(outcome), 0
+            if self._worth_another_try(outcome):
+                later.append(dataclasses.replace(outcome.job, patiently=True))
+            elif unanswered:
+                held.append(outcome)
+            else:  # the server is there: those held were single failures
+                while held:
+                    self._fail(held.pop(0))
+                self._hear(outcome)
+        for outcome in held:
             self._fail(outcome)
 
+    def _worth_another_try(self, outcome: Outcome[Job, Description]) -> bool:
+        may_succeed = isinstance(outcome.error, ModelError) and outcome.error.again
+        return may_succeed and self._patient is not None and not outcome.job.patiently
+
+    def _once_more(self, outcome: Outcome[Job, Description]) -> Outcome[Job, Description]:
+        """Ask with patience whether the server is really gone; raises _Stop when it is."""
+        if self._patient is not None and not outcome.job.patiently:
+            outcome = answer(self._read, dataclasses.replace(outcome.job, patiently=True))
+        if isinstance(outcome.error, ModelUnreachable):
+            raise _Stop(f"{outcome.error} What is left stays pending; the same command goes on with it.")
+        return outcome
+
     def _read(self, job: Job) -> Description:
-        return read_element(self._model, job.element, job.image, context=job.context, language=job.language)
+        model = self._patient if self._patient is not None and job.patiently else self._model
+        return read_element(model, job.element, job.image, context=job.context, language=job.language)
 
     def _hear(self, outcome: Outcome[Job, Description]) -> None:
         """Keep a reply, or record a failure."""

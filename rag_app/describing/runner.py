@@ -38,22 +38,28 @@ class Vectors(Protocol):
 
 
 class Describing:
-    """Runs over one library. load: a vision model by its name. parallel: questions at the same time."""
+    """Runs over one library.
+
+    load: a vision model by its name, and how often it asks again by itself. parallel: questions at the same time.
+    retries: how often one is asked again that may succeed later.
+    """
 
     def __init__(
         self,
         folder: Path,
         store: Store,
         *,
-        load: Callable[[str], LanguageModel],
+        load: Callable[[str, int], LanguageModel],
         vectors: Vectors,
         parallel: int,
+        retries: int,
     ) -> None:
         self._crops = folder / CROPS
         self._store = store
         self._load = load
         self._vectors = vectors
         self._parallel = parallel
+        self._retries = retries
 
     def run(self, model: str | None, scope: Scope, on_progress: Progress | None = None) -> DescribeReport:
         """Describe what is in the scope; with only="failed" and no model, each one is asked again by its own.
@@ -63,7 +69,7 @@ class Describing:
         """
         began = time.perf_counter()
         with self._store.describer_lock(wait_s=_WAIT_S):
-            models = [self._load(name) for name in ([model] if model else failed_models(self._store, scope))]
+            models = [self._load(name, 0) for name in ([model] if model else failed_models(self._store, scope))]
             for one in models:  # one after the other, so that no server has to load them in turns
                 one.check(pictures=True)
             plans = [plan(self._store, self._crops, one.name, scope, own_failures=model is None) for one in models]
@@ -71,13 +77,23 @@ class Describing:
             tally.add()
             stopped = None
             for one, planned in zip(models, plans, strict=True):
-                embed, parallel = self._vectors.for_describing(), self._parallel
-                a_round = Round(self._store, self._crops, one, planned, embed=embed, parallel=parallel, tally=tally)
-                stopped = a_round.run()
+                stopped = self._round(one, planned, tally).run()
                 if stopped:
                     break
             behind = self._finish()
         return self._report(plans, tally, stopped or behind, time.perf_counter() - began)
+
+    def _round(self, model: LanguageModel, planned: Plan, tally: Tally) -> Round:
+        return Round(
+            self._store,
+            self._crops,
+            model,
+            self._load(model.name, self._retries - 1) if self._retries else None,
+            planned,
+            embed=self._vectors.for_describing(),
+            parallel=self._parallel,
+            tally=tally,
+        )
 
     def _finish(self) -> str | None:
         """Bring vectors and the postings file up to date; why the vectors could not be, in a sentence."""
