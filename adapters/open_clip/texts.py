@@ -65,6 +65,12 @@ class TextEncoder:
             return np.empty((0, self._towers.dimensions), dtype=np.float32)
         return np.stack([found[key] for key in keys])
 
+    def tensor(self, texts: Sequence[str]) -> torch.Tensor:
+        """(n_texts, dimensions) of unit length, computed anew in one pass, with gradients where they are on: for
+        training."""
+        ids = self._tokens([(text, language_of(text) if self._tells_language else "") for text in texts])
+        return self._forward(ids, int(self._lengths(ids).max()))
+
     def _compute(self, keys: list[tuple[str, str]]) -> np.ndarray:
         ids = self._tokens(keys)
         lengths = self._lengths(ids)

@@ -1,0 +1,1 @@
+"""Fine-tuning models on one's own data: small adapters, split by paper, reported before and after."""
