@@ -53,22 +53,25 @@ def test_a_prompt_that_surely_does_not_fit_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("read", "context", "cut"),
+    ("read", "context", "really", "cut"),
     [
-        (259, 8192, True),  # far fewer tokens than words
-        (1200, 8192, False),
-        (8192, 8192, True),  # the context is full to the brim
-        (None, 8192, False),
-        (0, 8192, False),
+        (259, 8192, 512, True),  # far fewer tokens than words, and the server gave less than it was asked for
+        (259, 8192, 8192, False),  # it all fits: the rest stood in the server's cache
+        (259, 8192, None, False),  # an old server that does not say; what was asked for is enough
+        (259, 1024, None, True),  # and here it is not
+        (1200, 8192, None, False),
+        (8192, 8192, None, True),  # the context is full to the brim
+        (None, 8192, None, False),
+        (0, 8192, None, False),
     ],
 )
-def test_a_cut_prompt_is_noticed(read: int | None, context: int, cut: bool) -> None:
+def test_a_cut_prompt_is_noticed(read: int | None, context: int, really: int | None, cut: bool) -> None:
     prompt = measure("word " * 1000)
     if cut:
         with pytest.raises(PromptTooLong, match="thrown away"):
-            refuse_cut("m", prompt, read=read, context_tokens=context)
+            refuse_cut("m", prompt, read=read, context_tokens=context, really=really)
     else:
-        refuse_cut("m", prompt, read=read, context_tokens=context)
+        refuse_cut("m", prompt, read=read, context_tokens=context, really=really)
 
 
 def test_a_short_prompt_is_not_suspected() -> None:

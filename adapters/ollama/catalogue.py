@@ -101,19 +101,28 @@ def loaded(settings: Settings) -> tuple[Loaded, ...]:
     """What is in the server's memory now."""
 
     async def work() -> tuple[Loaded, ...]:
-        listed = await _get(at(settings), "/api/ps")
-        return tuple(
-            Loaded(
-                names.full(str(one.get("name") or one.get("model"))),
-                int(one.get("size") or 0),
-                int(one.get("size_vram") or 0),
-                one.get("context_length"),
-                str(one.get("expires_at") or ""),
-            )
-            for one in listed.get("models") or ()
-        )
+        return await _loaded(at(settings))
 
     return background.run(work())
+
+
+async def given_context(server: Server, name: str) -> int | None:
+    """Tokens of context that a loaded model really has; None where it is not loaded, or the server does not say."""
+    return next((one.context_tokens for one in await _loaded(server) if one.name == names.full(name)), None)
+
+
+async def _loaded(server: Server) -> tuple[Loaded, ...]:
+    listed = await _get(server, "/api/ps")
+    return tuple(
+        Loaded(
+            names.full(str(one.get("name") or one.get("model"))),
+            int(one.get("size") or 0),
+            int(one.get("size_vram") or 0),
+            one.get("context_length"),
+            str(one.get("expires_at") or ""),
+        )
+        for one in listed.get("models") or ()
+    )
 
 
 def pull(name: str, settings: Settings, on_progress: Callable[[str, int, int], None]) -> None:

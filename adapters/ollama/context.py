@@ -63,14 +63,27 @@ def refuse_too_long(model: str, prompt: Size, model_most: int | None) -> None:
         )
 
 
-def refuse_cut(model: str, prompt: Size, *, read: int | None, context_tokens: int) -> None:
+def seems_cut(prompt: Size, read: int | None) -> bool:
+    """Whether fewer tokens were read than the prompt has words: cut, or the rest stood in a warm cache.
+
+    `read` is the server's prompt_eval_count; None or 0 (servers before 0.4 leave it out for a prompt seen before) tells
+    nothing.
+    """
+    return bool(read) and prompt.least >= _LEAST_WORDS and read < prompt.least * _SURELY_CUT
+
+
+def refuse_cut(model: str, prompt: Size, *, read: int | None, context_tokens: int, really: int | None = None) -> None:
     """Raise PromptTooLong when the server read less than what was sent.
 
-    `read` is its prompt_eval_count; None or 0 (servers before 0.4 leave it out for a prompt seen before) tells nothing.
+    Args:
+        read: the server's prompt_eval_count.
+        context_tokens: what was asked for. really: what the server says it gave, asked when a prompt `seems_cut`:
+            servers that count only what their cache does not hold (before 0.6) must not be taken for ones that cut.
     """
     if not read:
         return
-    if read >= context_tokens or (prompt.least >= _LEAST_WORDS and read < prompt.least * _SURELY_CUT):
+    cut = seems_cut(prompt, read) and (prompt.most > context_tokens if really is None else prompt.least > really)
+    if read >= context_tokens or cut:
         raise PromptTooLong(
             f"Ollama read only {read:,} tokens of a prompt of {max(prompt.least, read):,} or more to {model} (context "
             f"{context_tokens:,}); its reply is thrown away: ask with less text, or use a model with a larger context."

@@ -183,7 +183,7 @@ async def _attempt(server: Server, question: Question, settings: Settings) -> As
             called = called or bool((line.get("message") or {}).get("tool_calls"))
             if line.get("done"):
                 last = line
-                _check_counts(model, line, size, body)
+                await _check_counts(server, model, line, size, body)
                 _check_text(model, "".join(text), json_asked=bool(question.format), called=called)
             yield {**line, "num_ctx": num_ctx}
     if last is None:
@@ -245,9 +245,10 @@ def _text_of(line: Line) -> str:
     return str((line.get("message") or {}).get("content") or "")
 
 
-def _check_counts(model: str, line: Line, size: Size, body: Json) -> None:
-    num_ctx = int(body["options"]["num_ctx"])
-    context.refuse_cut(model, size, read=line.get("prompt_eval_count"), context_tokens=num_ctx)
+async def _check_counts(server: Server, model: str, line: Line, size: Size, body: Json) -> None:
+    num_ctx, read = int(body["options"]["num_ctx"]), line.get("prompt_eval_count")
+    really = await catalogue.given_context(server, model) if context.seems_cut(size, read) else None
+    context.refuse_cut(model, size, read=read, context_tokens=num_ctx, really=really)
     reason = line.get("done_reason")
     if reason == "length":
         raise failures.cut_short(model, int(body["options"]["num_predict"]), num_ctx)

@@ -41,7 +41,8 @@ def write(server: OllamaServer, request: Recorded) -> Answer:
     held = ExitStack()
     started = time.monotonic()
     try:
-        load_s = held.enter_context(server.scheduler.slot(model, context, keep))
+        given = mischief.CRAMPED if fault is Fault.TRUNCATED_PROMPT else context
+        load_s = held.enter_context(server.scheduler.slot(model, given, keep))
         if empty:
             held.close()
             return _whole(request, name, "", "load")

@@ -79,6 +79,9 @@ _REFUSALS: dict[Fault, Callable[[str], Refusal]] = {
 }
 
 
+CRAMPED = 48  # tokens of context that a model really has which cuts prompts without a word; /api/ps says so
+
+
 def refuse(fault: Fault | None, name: str) -> None:
     """Raise the Refusal that `fault` is, if it is one."""
     if fault in _REFUSALS:
@@ -88,7 +91,7 @@ def refuse(fault: Fault | None, name: str) -> None:
 def twisted(fault: Fault | None, text: str, prompt: Read) -> tuple[str, Read]:
     """What the model says, and says it read, under `fault`."""
     if fault is Fault.TRUNCATED_PROMPT:
-        return text, replace(prompt, tokens=min(259, 1 + tokens_in(prompt.text) // 4), cut=True)
+        return text, replace(prompt, tokens=min(CRAMPED // 2, 1 + tokens_in(prompt.text) // 4), cut=True)
     if fault is Fault.LENGTH:
         return text[: max(1, len(text) // 2)], prompt
     if fault is Fault.NOT_JSON:
