@@ -10,22 +10,28 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 KEY  := $(firstword $(shell cat pyproject.toml Makefile | cksum))
 CORE := $(VENV)/.core-$(KEY)
 DEV  := $(VENV)/.dev-$(KEY)
+# Tests that need torch run in an environment of their own: the main job's stays free of it.
+CLIPVENV := $(VENV)-clip
+CLIP     := $(CLIPVENV)/.clip-$(KEY)
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PYTHONUTF8 := 1
 
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test test-clip check bench docs clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-9s %s\n", $$1, $$2}'
 
 demo: $(CORE) ## Ingest the sample papers, answer four questions, write demo_output/
 	@$(BIN)/python data/demo.py
 
 test: $(DEV) ## Run the tests (RAG_APP_TEST_DATA=folder adds the tests on real papers)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-clip: $(CLIP) ## Run the tests that need torch and open_clip, in an environment of their own (2 to 7 GB)
+	$(CLIPVENV)/bin/python -m pytest -m clip $(PYTEST_ARGS)
 
 check: $(DEV) ## Lint, format, types, layers
 	$(BIN)/ruff check .
@@ -44,7 +50,7 @@ docs: $(DEV) ## Rewrite docs/cli.md from the commands' own --help, and the fault
 	$(BIN)/python docs/build_faults.py
 
 clean: ## Remove the environment, the caches and what demo and bench wrote
-	rm -rf $(VENV) demo_output bench_output .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIPVENV) demo_output bench_output .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(CORE): | python-found
 	@echo "Installing into $(VENV)/ (about 0.7 GB, one to three minutes the first time)"
@@ -57,6 +63,13 @@ $(DEV): $(CORE)
 	@echo "Installing the tools for tests and checks into $(VENV)/"
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@rm -f $(VENV)/.dev-* && touch $@
+
+$(CLIP): | python-found
+	@echo "Installing torch and open_clip into $(CLIPVENV)/"
+	@test -x $(CLIPVENV)/bin/python || $(PYTHON) -m venv $(CLIPVENV)
+	@$(CLIPVENV)/bin/python -m pip install --quiet --constraint constraints-clip.txt --editable '.[dev,clip]'
+	@$(CLIPVENV)/bin/rag-app models pull builtin
+	@rm -f $(CLIPVENV)/.clip-* && touch $@
 
 .PHONY: python-found
 python-found:
