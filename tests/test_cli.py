@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -107,6 +108,31 @@ def test_a_refusal_is_not_an_error(rag_app: RagApp, sample_library: Path) -> Non
     answer = document(rag_app("ask", "Who won the football world cup in 1998?", "--json", "--library", sample_library))
     assert answer["refused"] is True
     assert answer["citations"] == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a pseudo-terminal")
+@pytest.mark.parametrize("words", [("ask",), ("search", "-k", "1")])
+def test_what_goes_to_a_file_from_a_terminal_stays_in_logical_order(words: list[str], sample_library: Path) -> None:
+    """`rag-app ask ... > file`: stderr is the terminal then, stdout is not."""
+    import pty
+
+    terminal, stderr = pty.openpty()
+    try:
+        told = subprocess.run(
+            [PROGRAM, *words, "مدل با چه داده‌ای آموزش دیده است؟", "--library", sample_library],
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+            encoding="utf-8",
+            timeout=300,
+            check=True,
+            env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", ""), "TERM": "xterm-kitty"},
+        ).stdout
+    finally:
+        os.close(stderr)
+        os.close(terminal)
+    assert re.search("[\u0600-\u06ff]", told), told
+    assert not re.search("[\ufb50-\ufdff\ufe70-\ufeff]", told), "letters joined for the eye"
 
 
 def test_filters_reach_the_library(rag_app: RagApp, sample_library: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 import pytest
+from rich.cells import cell_len
 
 from rag_app.citations import Reading
 from rag_app.render.quotes import readable_quote
@@ -62,6 +63,17 @@ def test_persian_is_put_in_visual_order_at_the_right_edge(tmp_path: Path) -> Non
     assert first.strip().startswith("[1] .")  # the end of the sentence is at the left
     assert "۷۲" in first  # numbers keep their own order
     assert first.endswith("ﺖﻗﺩ")  # the first word, joined, at the right
+
+
+def test_vowel_marks_take_no_column() -> None:
+    lines = Screen(width=30, reorder=True).paragraph("مُدَرِّسِ کِتابِ خوبی است، و می‌خواهد آن را بخواند.")
+    assert [cell_len(line) for line in lines] == [30, 30]  # as wide as the screen, whatever stands above the letters
+    assert all(line.startswith(" ") for line in lines)
+
+
+def test_columns_of_a_table_count_no_vowel_marks() -> None:
+    lines = list(markdown_lines("| کِتابِ | b |\n| --- | --- |\n| abcdefgh | c |", PLAIN))
+    assert [cell_len(line) for line in lines] == [11, 11, 11]
 
 
 def test_latin_inside_persian_keeps_its_order() -> None:

@@ -78,6 +78,6 @@ def ask(
             from rag_app.render.page import write_page
 
             write_page(answer, html, library=library)
-        screen = Screen.detect(library.settings.terminal.right_to_left)
+        screen = Screen.detect(library.settings.terminal.right_to_left, on_terminal=call.on_terminal)
     text = answer_text(answer, screen, library=call.library)
     return Shown(answer.to_dict(), f"{text}\n\nPage: {html}" if html else text)

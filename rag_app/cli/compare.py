@@ -83,7 +83,7 @@ def compare(
     written = None
     if html is not None:
         written = write_comparison(answers, html, prompt=question, image=image, language=language or "")
-    screen = Screen.detect(settings.terminal.right_to_left)
+    screen = Screen.detect(settings.terminal.right_to_left, on_terminal=call.on_terminal)
     width = min(shutil.get_terminal_size().columns, _WIDEST)
     text = comparison_text(answers, screen, width=width, colour=True)
     if written is not None:

@@ -24,11 +24,15 @@ DEFAULT_LIBRARY = "rag_library"
 
 @dataclass
 class Call:
-    """What was said around the command. `interrupted` is printed after Ctrl-C: how to go on."""
+    """What was said around the command. `interrupted` is printed after Ctrl-C: how to go on.
+
+    on_terminal: whether the result will be read on a terminal; found out before stdout is turned to stderr.
+    """
 
     library: Path = field(default_factory=lambda: Path(os.environ.get("RAG_APP_LIBRARY") or DEFAULT_LIBRARY))
     json: bool = False
     debug: bool = False
+    on_terminal: bool = False
     interrupted: str = "Interrupted; nothing was changed."
 
 
@@ -96,6 +100,7 @@ class Command(click.Command):
 
     def invoke(self, ctx: click.Context) -> int:
         call = ctx.ensure_object(Call)
+        call.on_terminal = sys.stdout.isatty()
         with stdout_to_stderr():
             shown = super().invoke(ctx)
         text = json.dumps(shown.document, ensure_ascii=False, indent=2) if call.json else shown.text

@@ -49,5 +49,5 @@ def search(
         result = library.search(
             text, k=k, papers=papers, pages=pages, kinds=evidence_kinds(kinds, references=references)
         )
-        screen = Screen.detect(library.settings.terminal.right_to_left)
+        screen = Screen.detect(library.settings.terminal.right_to_left, on_terminal=call.on_terminal)
     return Shown(result.to_dict(), hits_text(result, screen, library=call.library))

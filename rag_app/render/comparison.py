@@ -72,11 +72,7 @@ def _wrapped(text: str, screen: Screen, width: int) -> list[str]:
     column = dataclasses.replace(screen, width=width)
     lines: list[str] = []
     for paragraph in printable(text).splitlines() or [""]:
-        at_right = screen.reorder and is_right_to_left(paragraph)
         for line in column.paragraph(paragraph):
-            if at_right:  # by the cells it takes: vowel marks take none
-                line = line.strip()
-                line = " " * (width - cell_len(line)) + line
             while cell_len(line) > width:  # a word longer than the column
                 lines.append(line[:width])
                 line = line[width:]

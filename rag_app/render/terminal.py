@@ -38,10 +38,15 @@ class Screen:
     reorder: bool = False
 
     @classmethod
-    def detect(cls, right_to_left: RightToLeft) -> Screen:
-        """The screen stdout is. What is piped stays in logical order, as every other program expects it."""
+    def detect(cls, right_to_left: RightToLeft, *, on_terminal: bool | None = None) -> Screen:
+        """The screen stdout is. What is piped stays in logical order, as every other program expects it.
+
+        on_terminal: whether the text will be read on a terminal; asked of stdout when None, which tells the truth only
+        while stdout is not turned elsewhere.
+        """
         width = min(shutil.get_terminal_size().columns, _MAX_WIDTH)
-        on_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
+        if on_terminal is None:
+            on_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
         unable = on_terminal and not terminal_orders_itself(os.environ)
         return cls(width=width, reorder=right_to_left == "reorder" or (right_to_left == "auto" and unable))
 
@@ -55,7 +60,19 @@ class Screen:
             return lines
         right_to_left = reads_right_to_left(text)
         shown = [visual_line(line, right_to_left=right_to_left) for line in lines]
-        return [f"{line:>{self.width}}" for line in shown] if right_to_left else shown
+        return [_padded(line, self.width, at_right=True) for line in shown] if right_to_left else shown
+
+
+def _padded(line: str, width: int, *, at_right: bool = False) -> str:
+    """`line` filled with blanks to `width` columns of a terminal: vowel marks take none, some scripts two a letter."""
+    blanks = " " * (width - _columns(line))
+    return blanks + line if at_right else line + blanks
+
+
+def _columns(text: str) -> int:
+    from rich.cells import cell_len  # here, so that --help does not wait for rich
+
+    return cell_len(text)
 
 
 def printable(text: str) -> str:
@@ -171,7 +188,7 @@ def _table(lines: Sequence[str], screen: Screen) -> Iterator[str]:
     rows = [[*row, *[""] * (columns - len(row))] for row in rows]
     rule = [bool(row) and all(re.fullmatch(r":?-+:?", cell) for cell in row if cell) and any(row) for row in rows]
     widths = [
-        max((len(row[i]) for row, is_rule in zip(rows, rule, strict=True) if not is_rule), default=1)
+        max((_columns(row[i]) for row, is_rule in zip(rows, rule, strict=True) if not is_rule), default=1)
         for i in range(columns)
     ]
     if sum(widths) + 3 * columns > screen.width:  # too wide to align: a row a paragraph
@@ -184,4 +201,4 @@ def _table(lines: Sequence[str], screen: Screen) -> Iterator[str]:
             yield "  ".join("─" * width for width in widths)
         else:
             cells = [visual_line(cell, right_to_left=False) if screen.reorder else cell for cell in row]
-            yield "  ".join(f"{cell:{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip()
+            yield "  ".join(_padded(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip()
