@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from rag_app.answering.answer import Answer
     from rag_app.answering.engine import PaperQueryEngine
     from rag_app.describing.planning import Only
-    from rag_app.evidence import Answerer
+    from rag_app.evidence import Answerer, Passage
     from rag_app.models import LanguageModel
     from rag_app.retrieval.retriever import HybridRetriever
     from rag_app.vectors.space import Space
@@ -346,6 +346,14 @@ class Library:
     def paper(self, document: str) -> Paper:
         """A document as parsed, by name or id."""
         return self._store.paper(document)
+
+    def passages(self, node_ids: Sequence[str]) -> list[Passage]:
+        """The nodes of these ids, in this order; one that is not in the library is left out."""
+        from rag_app.retrieval.passages import Hit
+
+        rows = self._store.rows_of(node_ids)
+        stored = self._store.nodes([rows[node_id] for node_id in node_ids if node_id in rows])
+        return [Hit(node, 0.0, ()).passage() for node in stored]
 
     def status(self) -> LibraryStatus:
         """What the library holds; cheap."""

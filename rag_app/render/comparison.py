@@ -88,17 +88,18 @@ def write_comparison(
     Raises UsageError when `path` cannot be written, InputError when `image` cannot be read.
     """
     from rag_app.captioning.pictures import thumbnail
-    from rag_app.render.gallery import data_uri, environment, write_whole
+    from rag_app.render.gallery import short_model
     from rag_app.render.page import answer_html
+    from rag_app.render.self_contained import data_uri, environment, write_whole
 
     parts = (
-        environment()
+        environment({"short_model": short_model})
         .get_template("comparison.html.j2")
         .generate(
             answers=[(a, counts(a), answer_html(a.text, shown={}), is_right_to_left(a.text)) for a in answers],
             prompt=prompt,
             image=image.name if image else "",
-            picture=data_uri(thumbnail(image, side=960)) if image else None,
+            picture=data_uri(thumbnail(image, side=960), "image/webp") if image else None,
             language=language,
         )
     )

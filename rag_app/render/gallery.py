@@ -1,24 +1,16 @@
 """`caption --html`: pictures with the captions of all models side by side, on one self-contained page.
 
-No script and no network: a Content-Security-Policy says so to the browser, thumbnails are embedded, and languages are
-shown and hidden by the page's own style. Templates escape everything that comes from a model or a file name.
+Thumbnails are embedded, and languages are shown and hidden by the page's own style, without a script.
 """
 
 from __future__ import annotations
 
-import base64
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, select_autoescape
-
-from rag_app.captioning.pictures import thumbnail
 from rag_app.captioning.records import CaptionRow, latest, picture_file
-from rag_app.errors import InputError, UsageError
+from rag_app.render.self_contained import embedded, environment, write_whole
 
 LANGUAGE_NAMES = {"en": "English", "fa": "فارسی"}
 
@@ -63,7 +55,7 @@ def write_gallery(rows: Sequence[CaptionRow], path: Path, *, beside: Path, title
     kept = latest(rows)
     languages = [name for name in LANGUAGE_NAMES if any(row.language == name for row in kept)]
     parts = (
-        environment()
+        environment({"short_model": short_model})
         .get_template("gallery.html.j2")
         .generate(
             title=title,
@@ -85,7 +77,7 @@ def _shelves(rows: Sequence[CaptionRow], languages: Sequence[str], beside: Path)
     for row in rows:
         by_image.setdefault(row.image, []).append(row)
     for image, found in by_image.items():
-        shown, problem = _thumbnail(picture_file(found[0], beside))
+        picture = embedded(picture_file(found[0], beside))
         lines = []
         for language in languages:
             cells = []
@@ -93,54 +85,9 @@ def _shelves(rows: Sequence[CaptionRow], languages: Sequence[str], beside: Path)
                 given = [row for row in found if row.model == model and row.language == language]
                 cells += [Cell(model, row) for row in given] or [Cell(model, None)]
             lines.append((language, tuple(cells)))
-        yield Shelf(image, shown, problem, tuple(lines))
+        yield Shelf(image, picture.uri, picture.problem, tuple(lines))
 
 
-def _thumbnail(path: Path) -> tuple[str | None, str]:
-    try:
-        return data_uri(thumbnail(path)), ""
-    except FileNotFoundError:
-        return None, "The picture is no longer there."
-    except InputError as exc:
-        return None, str(exc)
-    except OSError as exc:
-        return None, f"The picture cannot be read ({exc.strerror})."
-
-
-def data_uri(content: bytes, media_type: str = "image/webp") -> str:
-    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
-
-
-def write_whole(path: Path, parts: Iterator[str]) -> int:
-    """Write text to a temporary name, flush it, rename it to `path`; its size in bytes. Raises UsageError."""
-    scratch: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(
-            "w", encoding="utf-8", errors="replace", dir=path.parent, suffix=".html", delete=False
-        ) as file:
-            scratch = Path(file.name)
-            file.writelines(parts)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.chmod(0o644)
-        scratch.replace(path)
-    except OSError as exc:
-        raise UsageError(f"{path} cannot be written ({exc.strerror}). Choose another file with --html.") from exc
-    finally:
-        if scratch is not None:
-            scratch.unlink(missing_ok=True)
-    return path.stat().st_size
-
-
-@cache
-def environment() -> Environment:
-    """The templates of pages with models side by side; everything in them is escaped."""
-    made = Environment(
-        loader=PackageLoader("rag_app.render"),
-        autoescape=select_autoescape(default=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    made.filters["short_model"] = lambda name: name.removeprefix("ollama:")
-    return made
+def short_model(name: str) -> str:
+    """A model's name without `ollama:`."""
+    return name.removeprefix("ollama:")

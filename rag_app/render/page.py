@@ -6,17 +6,13 @@ unescaped: templates escape by default, and of Markdown only emphasis, lists, ta
 
 from __future__ import annotations
 
-import base64
 import io
-import os
 import re
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from jinja2 import Environment, PackageLoader, select_autoescape
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 from PIL import Image
@@ -25,6 +21,7 @@ from rag_app.errors import EncryptedPdf, LibraryDamaged
 from rag_app.render.formulas import mathml
 from rag_app.render.quotes import readable_quote
 from rag_app.render.rtl import reads_right_to_left
+from rag_app.render.self_contained import data_uri, environment, write_whole
 from rag_app.render.words import WORDS
 
 if TYPE_CHECKING:
@@ -92,43 +89,33 @@ class Shelf(Protocol):
 def write_page(answer: Answer, path: Path, *, library: Shelf) -> None:
     """Write the page for `answer` to `path`, replacing it whole.
 
-    Raises LibraryDamaged when a cited paper's stored copy or crop is gone, OSError when `path` cannot be written.
+    Raises LibraryDamaged when a cited paper's stored copy or crop is gone, UsageError when `path` cannot be written.
     """
-    text = render_page(answer, library=library)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=path.parent, suffix=".html", delete=False) as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch = Path(file.name)
-    scratch.chmod(0o644)
-    scratch.replace(path)
+    write_whole(path, iter([render_page(answer, library=library)]))
 
 
 def render_page(answer: Answer, *, library: Shelf) -> str:
     """The page as text; see `write_page`."""
-    environment = Environment(
-        loader=PackageLoader("rag_app.render"),
-        autoescape=select_autoescape(default=True),
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     words = WORDS.get(answer.language, WORDS["en"])
-    environment.filters |= {
+    filters = {
         "digits": words.digits,
         "raised": raised,
         "readable": readable_quote,
         "label": words.label,
         "reading": reading_html,
     }
-    return environment.get_template("answer.html.j2").render(
-        answer=answer,
-        body=answer_html(answer.answer, shown={c.n: words.digits(c.n) for c in answer.citations}),
-        pages=cited_pages(answer.citations, library=library),
-        crops=_crops(answer.citations, library=library),
-        total_seconds=answer.seconds.get("total", sum(answer.seconds.values())),
-        direction=direction,
-        words=words,
+    return (
+        environment(filters)
+        .get_template("answer.html.j2")
+        .render(
+            answer=answer,
+            body=answer_html(answer.answer, shown={c.n: words.digits(c.n) for c in answer.citations}),
+            pages=cited_pages(answer.citations, library=library),
+            crops=_crops(answer.citations, library=library),
+            total_seconds=answer.seconds.get("total", sum(answer.seconds.values())),
+            direction=direction,
+            words=words,
+        )
     )
 
 
@@ -246,13 +233,13 @@ def _page_image(library: Shelf, document_id: str, page: int) -> str | None:
     with Image.open(io.BytesIO(png)) as image:
         webp = io.BytesIO()
         image.convert("RGB").save(webp, "WEBP", quality=_WEBP_QUALITY, method=4)
-    return _data_uri(webp.getvalue(), "image/webp")
+    return data_uri(webp.getvalue(), "image/webp")
 
 
 def _crops(citations: Sequence[Citation], *, library: Shelf) -> dict[int, str]:
     """Citation number -> crop as a data URI; a crop cited several times stands at the first."""
     first = {citation.image: citation.n for citation in reversed(citations) if citation.image}
-    return {n: _data_uri(_crop(library, image)) for image, n in first.items()}
+    return {n: data_uri(_crop(library, image), "image/png") for image, n in first.items()}
 
 
 def _crop(library: Shelf, name: str) -> bytes:
@@ -261,7 +248,3 @@ def _crop(library: Shelf, name: str) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as exc:
         raise LibraryDamaged(f"The crop {path} is gone. Ingest that paper again.") from exc
-
-
-def _data_uri(content: bytes, media_type: str = "image/png") -> str:
-    return f"data:{media_type};base64,{base64.b64encode(content).decode('ascii')}"
