@@ -40,9 +40,13 @@ CELLS = "cells"  # a table's cells, header rows first
 HEADER_ROWS = "header_rows"
 OCR = "ocr"
 DESCRIPTION = "description"  # what a model read in it: a rag_app.evidence.Description as a dict, or missing
+OF = "of"  # on a stored caption: node id of its figure
+MODEL = "model"  # on a stored caption: who wrote it, None for people
+SOURCE = "source"  # on a stored caption: "caption"
 PAPER = "paper"  # on a Document only: the whole Paper as JSON
 
-NODE_KINDS = ("text", "table", "formula", "figure", "footnote", "reference")
+NODE_KINDS = ("text", "table", "formula", "figure", "footnote", "reference", "caption")
+ASKED_FOR = ("reference", "caption")  # found only where these kinds are asked for
 SECTION_SEPARATOR = " > "
 
 _ARABIC_LETTER = re.compile(r"[\u0600-\u06ff]")

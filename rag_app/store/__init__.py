@@ -3,6 +3,8 @@
 from rag_app.store.records import (
     Active,
     Alias,
+    Caption,
+    CaptionsChange,
     CommitResult,
     DocumentInfo,
     Failure,
@@ -21,6 +23,8 @@ from rag_app.store.store import Store
 __all__ = [
     "Active",
     "Alias",
+    "Caption",
+    "CaptionsChange",
     "CommitResult",
     "DocumentInfo",
     "Failure",

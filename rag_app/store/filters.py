@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 from rag_app.store.records import Filter
 
@@ -23,6 +24,12 @@ def condition(filter: Filter) -> tuple[str, list[str]]:
     if filter.exclude_kinds:
         parts.append("kind NOT IN (SELECT value FROM json_each(?))")
         values.append(json.dumps(filter.exclude_kinds))
+    if filter.folders:
+        parts.append(
+            "document IN (SELECT document FROM aliases JOIN json_each(?) AS folder "
+            "ON path > json_extract(folder.value, '$[0]') AND path < json_extract(folder.value, '$[1]'))"
+        )
+        values.append(json.dumps([_inside(folder) for folder in filter.folders]))
     for key, value in filter.metadata:
         path = json_path(key)
         parts.append(
@@ -31,6 +38,12 @@ def condition(filter: Filter) -> tuple[str, list[str]]:
         )
         values += [path, value, path, value]
     return " AND ".join(parts) or "1", values
+
+
+def _inside(folder: str) -> tuple[str, str]:
+    """Between which two texts the paths of all files below a folder lie."""
+    start = folder.rstrip(os.sep) + os.sep
+    return start, start[:-1] + chr(ord(os.sep) + 1)
 
 
 def json_path(key: str) -> str:

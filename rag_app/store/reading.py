@@ -138,19 +138,31 @@ def mentioning(connection: sqlite3.Connection, label: str, document_id: str) -> 
 
 
 def neighbours(connection: sqlite3.Connection, row: int, *, before: int, after: int) -> list[int]:
-    """Rows just before and after in the same document, in reading order, without the node itself."""
+    """Rows just before and after in the same document, in reading order, without the node itself.
+
+    Stored captions stand after everything else of a document and beside nothing.
+    """
     found = connection.execute("SELECT document, position FROM nodes WHERE row = ?", (int(row),)).fetchone()
     if found is None:
         return []
-    query = "SELECT row FROM nodes WHERE document = ? AND position {} ? ORDER BY position {} LIMIT ?"
+    query = (
+        "SELECT row FROM nodes WHERE document = ? AND position {} ? AND kind != 'caption' ORDER BY position {} LIMIT ?"
+    )
     earlier = connection.execute(query.format("<", "DESC"), (*found, before)).fetchall()
     later = connection.execute(query.format(">", "ASC"), (*found, after)).fetchall()
     return [row for (row,) in [*reversed(earlier), *later]]
 
 
 def size(connection: sqlite3.Connection) -> int:
-    """How many nodes there are."""
-    return connection.execute("SELECT count(*) FROM nodes").fetchone()[0]
+    """How many nodes can be evidence: all but stored captions."""
+    return connection.execute(
+        "SELECT (SELECT count(*) FROM nodes) - (SELECT count(*) FROM nodes WHERE kind = 'caption')"
+    ).fetchone()[0]
+
+
+def holds(connection: sqlite3.Connection, kind: str) -> bool:
+    """Whether there is any node of that kind."""
+    return connection.execute("SELECT EXISTS(SELECT 1 FROM nodes WHERE kind = ?)", (kind,)).fetchone()[0] == 1
 
 
 def crops(connection: sqlite3.Connection, document_id: str) -> list[str]:

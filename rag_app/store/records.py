@@ -25,6 +25,7 @@ class Filter:
     kinds          any of these kinds
     metadata       (key, value) pairs, all of which the node's or its document's metadata has, compared as text
     exclude_kinds  none of these kinds
+    folders        absolute paths: a document that was read from a file somewhere below any of them
     """
 
     documents: tuple[str, ...] = ()
@@ -32,9 +33,10 @@ class Filter:
     kinds: tuple[str, ...] = ()
     metadata: tuple[tuple[str, str], ...] = ()
     exclude_kinds: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.documents or self.pages or self.kinds or self.metadata or self.exclude_kinds)
+        return self != Filter()
 
 
 class Scored(NamedTuple):
@@ -138,6 +140,25 @@ class SpaceInfo:
     dim: int
     vectors: int
     active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Caption:
+    """What somebody says of a picture. language: ISO 639-1, or "und"; model: who wrote it, None for people."""
+
+    text: str
+    language: str
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CaptionsChange:
+    """What storing captions did, counted in captions; unmatched: sha256 of pictures that no figure shows."""
+
+    added: int
+    unchanged: int
+    replaced: int
+    unmatched: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,6 +127,10 @@ _CURRENT = (
 )
 
 
+# What an image space holds: figures with a picture, whatever becomes of their words.
+_PICTURES = "kind = 'figure' AND image IS NOT NULL"
+
+
 def missing(connection: sqlite3.Connection, name: str) -> list[int]:
     """Rows with a vector in the space that answers for this role, but no current one in `name`."""
     role = parse(name)[0]
@@ -135,25 +139,34 @@ def missing(connection: sqlite3.Connection, name: str) -> list[int]:
         return []
     answering = find(connection, now)
     assert answering is not None
+    current = _CURRENT if role == "text" else "SELECT row FROM vectors WHERE space = ?"
     return [
         row
         for (row,) in connection.execute(
-            f"SELECT row FROM vectors WHERE space = ? AND row NOT IN ({_CURRENT}) ORDER BY row",
+            f"SELECT row FROM vectors WHERE space = ? AND row NOT IN ({current}) ORDER BY row",
             (answering[0], found[0] if found else -1),
         )
     ]
 
 
 def unembedded(connection: sqlite3.Connection, name: str) -> list[int]:
-    """Rows of nodes that can be evidence and have no current vector in `name`, whatever answers now."""
+    """Rows of nodes that belong into `name` and have no current vector there, whatever answers now."""
     found = find(connection, name)
+    if parse(name)[0] == "image":
+        which = f"{_PICTURES} AND row NOT IN (SELECT row FROM vectors WHERE space = ?)"
+    else:
+        which = f"kind != 'reference' AND row NOT IN ({_CURRENT})"
     return [
         row
         for (row,) in connection.execute(
-            f"SELECT row FROM nodes WHERE kind != 'reference' AND row NOT IN ({_CURRENT}) ORDER BY row",
-            (found[0] if found else -1,),
+            f"SELECT row FROM nodes WHERE {which} ORDER BY row", (found[0] if found else -1,)
         )
     ]
+
+
+def pictures(connection: sqlite3.Connection) -> int:
+    """How many nodes an image space has to hold."""
+    return connection.execute(f"SELECT count(*) FROM nodes WHERE {_PICTURES}").fetchone()[0]
 
 
 def behind(connection: sqlite3.Connection, name: str) -> list[int]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from ingestion.elements import Paper
 from rag_app.errors import UnknownDocument
-from rag_app.store import checking, descriptions, fulltext, generations, naming, reading, spaces, writing
+from rag_app.store import captions, checking, descriptions, fulltext, generations, naming, reading, spaces, writing
 from rag_app.store.database import Database
 from rag_app.store.failures import read_only as read_only_error
 from rag_app.store.ledger import Ledger
@@ -27,6 +27,8 @@ from rag_app.store.ledger import now as ledger_now
 from rag_app.store.lock import describer_lock, writer_lock
 from rag_app.store.records import (
     Active,
+    Caption,
+    CaptionsChange,
     CommitResult,
     DocumentInfo,
     Filter,
@@ -305,6 +307,41 @@ class Store:
         with self.database.transaction() as connection:
             return descriptions.settle(connection, readings, vectors, ledger_now())
 
+    # --- stored captions ------------------------------------------------------------------------------------------
+
+    def add_captions(self, said: Mapping[str, Sequence[Caption]], *, embed: Embed) -> CaptionsChange:
+        """Put captions below the figures that show these pictures, in one transaction.
+
+        What is there already stays; other captions that the same models wrote of these pictures in the same language
+        are taken out.
+
+        Args:
+            said: by sha256 of the picture file, or of the crop.
+            embed: vectors of the new nodes by space, NaN for none.
+
+        Raises LibraryBusy, LibraryReadOnly, DiskFull; nothing has changed then.
+        """
+        with self.write_lock():
+            with self.snapshot() as connection:
+                plan = captions.plan(connection, said)
+            vectors = embed([node for _, node in plan.new]) if plan.new else {}
+            if plan.new or plan.gone:
+                with self.database.transaction() as connection:
+                    generation = generations.new_generation(connection)
+                    fulltext.make_current(connection)
+                    writing.remove_nodes(connection, plan.gone, generation)
+                    rows = [
+                        writing.add_nodes(connection, document, [node], generation)[0] for document, node in plan.new
+                    ]
+                    for space, matrix in vectors.items():
+                        spaces.add_matrix(connection, space, rows, matrix, generation)
+            return CaptionsChange(len(plan.new), plan.unchanged, len(plan.gone), tuple(plan.unmatched))
+
+    def holds(self, kind: str) -> bool:
+        """Whether there is any node of that kind."""
+        with self.snapshot() as connection:
+            return reading.holds(connection, kind)
+
     # --- vectors --------------------------------------------------------------------------------------------------
 
     def spaces(self) -> list[SpaceInfo]:
@@ -340,7 +377,10 @@ class Store:
             spaces.ensure(connection, space)
 
     def unembedded(self, space: str) -> list[int]:
-        """Rows of nodes that can be evidence and have no vector in `space` that was made from their words of today."""
+        """Rows of nodes that belong into `space` and have no vector there made from what they are today.
+
+        Into a text space belongs all but the bibliography, into an image space every figure with a picture.
+        """
         with self.snapshot() as connection:
             return spaces.unembedded(connection, space)
 

@@ -14,6 +14,7 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -49,7 +50,7 @@ class Words:
     def document_frequency(self, connection: sqlite3.Connection, terms: Sequence[str]) -> dict[str, int]:
         """How many nodes hold each term."""
         state = self._now(connection)
-        return {term: len(state.of(connection, term)[0]) for term in terms}
+        return {term: len(state.of(connection, term)[0]) - state.in_captions(connection, term) for term in terms}
 
     def frequency_in(
         self, connection: sqlite3.Connection, document_id: str, terms: Sequence[str]
@@ -58,7 +59,8 @@ class Words:
         state = self._now(connection)
         count, first, last = connection.execute(
             "SELECT count(*), min(nodes.row), max(nodes.row) FROM nodes "
-            "JOIN documents ON documents.id = nodes.document WHERE documents.document_id = ?",
+            "JOIN documents ON documents.id = nodes.document "
+            "WHERE documents.document_id = ? AND nodes.kind != 'caption'",
             (document_id,),
         ).fetchone()
         if count == 0:
@@ -126,10 +128,19 @@ class Words:
         return None
 
 
+class _Group(NamedTuple):
+    """Nodes with statistics of their own: which they are, how many, and their dampening by length."""
+
+    members: np.ndarray
+    count: int
+    norm: np.ndarray
+
+
 class _State:
     """Rows, lengths and postings of one generation: those of the file, then the later ones.
 
     A row of the file whose words changed since keeps its place, and its words are read from FTS5 as the later ones are.
+    Stored captions are counted apart from all else, so that they change nothing in what is found in papers.
     """
 
     def __init__(
@@ -160,9 +171,15 @@ class _State:
             lengths[at] = list(changed.values())
             stale[at] = True
         self._stale = stale if stale.any() else None
-        self.count = len(self.rows) - int(gone.sum())
-        mean = float(lengths[~gone].sum()) / max(self.count, 1) or 1.0
-        self._norm = (K1 * (1 - B + B * lengths / mean)).astype(np.float32)
+        self._captions = np.zeros(len(self.rows), bool)
+        stored = connection.execute("SELECT row FROM nodes WHERE kind = 'caption'").fetchall()
+        self._captions[np.searchsorted(self.rows, [row for (row,) in stored])] = True
+        self._groups = []
+        for members in [~self._captions, self._captions] if stored else [~self._captions]:
+            left = members & ~gone
+            count = int(left.sum())
+            mean = float(lengths[left].sum()) / max(count, 1) or 1.0
+            self._groups.append(_Group(members, count, (K1 * (1 - B + B * lengths / mean)).astype(np.float32)))
         self._postings: dict[str, tuple[np.ndarray, np.ndarray]] = {}
         self._masks: dict[Filter, np.ndarray] = {}
 
@@ -197,15 +214,25 @@ class _State:
         self._postings[term] = positions, counts
         return positions, counts
 
+    def in_captions(self, connection: sqlite3.Connection, term: str) -> int:
+        """How many stored captions hold the term."""
+        return int(self._captions[self.of(connection, term)[0]].sum()) if len(self._groups) > 1 else 0
+
     def best(
         self, connection: sqlite3.Connection, terms: Sequence[str], k: int, allowed: Filter | None
     ) -> list[Scored]:
         scores = np.zeros(len(self.rows), np.float32)
         for term in terms:
             positions, counts = self.of(connection, term)
-            if len(positions):
-                idf = math.log(1 + (self.count - len(positions) + 0.5) / (len(positions) + 0.5))
-                scores[positions] += idf * (K1 + 1) * counts / (counts + self._norm[positions])
+            for group in self._groups:
+                if len(self._groups) > 1:
+                    mine = group.members[positions]
+                    there, times = positions[mine], counts[mine]
+                else:
+                    there, times = positions, counts
+                if len(there):
+                    idf = math.log(1 + (group.count - len(there) + 0.5) / (len(there) + 0.5))
+                    scores[there] += idf * (K1 + 1) * times / (times + group.norm[there])
         if allowed:
             scores *= self._mask(connection, allowed)
         found = np.flatnonzero(scores)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingestion.elements import Paper
-from rag_app.store import descriptions, fulltext, naming, spaces
+from rag_app.store import captions, descriptions, fulltext, naming, spaces
 from rag_app.store.encoding import encode_extras
 from rag_app.store.generations import new_generation, now
 from rag_app.store.records import CommitResult
@@ -39,6 +39,7 @@ def commit(
     gone, kept = naming.superseded(connection, paper.sha256, paper.name, where)
     parsed_before = connection.execute("SELECT id FROM documents WHERE document_id = ?", (paper.sha256,)).fetchone()
     read = descriptions.of_crops(connection, paper.elements, [*gone, *(parsed_before or ())])
+    said = captions.keep(connection, [*gone, *(parsed_before or ())])
     replaced = [_remove(connection, document, generation) for document in gone]
     for document in kept:
         connection.execute("DELETE FROM aliases WHERE path = ?", (where,))
@@ -47,6 +48,9 @@ def commit(
     rows = add_nodes(connection, document, nodes, generation)
     for space, matrix in vectors.items():
         spaces.add_matrix(connection, space, rows, matrix, generation)
+    renewed = captions.renewed(said, nodes)
+    below = add_nodes(connection, document, [node for node, _ in renewed], generation)
+    captions.put_vectors(connection, below, [kept for _, kept in renewed], generation)
     # A description that came while the paper was embedded: its node changes, and its vectors are behind.
     lacking = descriptions.carry_over(connection, document, paper.elements, read)
     if lacking:
