@@ -132,7 +132,7 @@ class _Group(NamedTuple):
     """Nodes with statistics of their own: which they are, how many, and their dampening by length."""
 
     members: np.ndarray
-    count: int
+    size: int
     norm: np.ndarray
 
 
@@ -231,7 +231,7 @@ class _State:
                 else:
                     there, times = positions, counts
                 if len(there):
-                    idf = math.log(1 + (group.count - len(there) + 0.5) / (len(there) + 0.5))
+                    idf = math.log(1 + (group.size - len(there) + 0.5) / (len(there) + 0.5))
                     scores[there] += idf * (K1 + 1) * times / (times + group.norm[there])
         if allowed:
             scores *= self._mask(connection, allowed)
