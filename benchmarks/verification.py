@@ -3,9 +3,11 @@
     python benchmarks/verification.py [--each N] [--seed N] [--json FILE]
 
 On the sample papers (formulas and tables from their truth, figures from transcriptions/sample_figures.json) the checks
-were tuned. With RAG_APP_TEST_DATA set, real papers follow: real_papers.json, on which some defects were found and
-mended, and fresh_papers.json, transcribed after that and looked at afterwards, two of whose findings were mended too.
-Their formulas and tables include some whose text layer is broken; those stay unverified, and count as false alarms.
+were tuned. With RAG_APP_TEST_DATA set, real papers follow: real_papers.json, on which defects were found and mended,
+and fresh_papers.json, transcribed after that. At its first run 98.1 % of its errors were caught with 17.4 % false
+alarms; the defects that it showed in comparing headers, brackets and nameless glyphs were mended too, so no set is
+unseen any more. Some of these formulas and tables have a broken text layer (Greek letters named as Latin ones, rotated
+headers left out); right readings of them stay unverified, and count as false alarms here.
 Readings of one element are no independent trials: the number of elements that are ever doubted is given beside them.
 Exit code 1 when the bar is missed on the sample papers: 90 % caught, 5 % false alarms.
 """

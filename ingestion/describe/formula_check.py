@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from difflib import SequenceMatcher
 
 from ingestion.describe.findings import DOUBT, WRONG, Checks, Finding, nothing_to_compare, settled, some, wrong
 from ingestion.describe.latex import clean_latex, latex_problems, mathml
 from ingestion.describe.schemas import FormulaReading
-from ingestion.describe.signs import Row, levels_compared, of_mathml, of_text
+from ingestion.describe.signs import NAMELESS, Row, levels_compared, of_mathml, of_text
 from ingestion.elements import Element
 from ingestion.formulas import equation_number
 from rag_app.searchable import query_terms, terms
@@ -31,7 +32,7 @@ def check_formula(reading: FormulaReading, element: Element, context: str = "") 
     other = of_mathml(tree, raised_first=True)
     findings = [*problems, *_counts(text, latex, element), *_meanings(reading, latex, context)]
     if not text.counts() - latex.counts() and not any(finding.cost >= WRONG for finding in findings):
-        findings += [*_order(text, latex.neighbours() | other.neighbours()), *_levels(text, latex, other)]
+        findings += [*_order(text, latex, other), *_levels(text, latex, other)]
     return settled(findings)
 
 
@@ -77,14 +78,24 @@ def _listed(counts: Counter[str]) -> str:
     return some(f"{sign!r} x{n}" if n > 1 else repr(sign) for sign, n in sorted(counts.items()))
 
 
-def _order(text: Row, allowed: Counter[tuple[str, str]]) -> list[Finding]:
-    broken = text.neighbours() - allowed
+def _order(text: Row, latex: Row, other: Row) -> list[Finding]:
+    """Neighbours that are none in the LaTeX, whichever index it puts first; lines that stand nowhere in it."""
+    broken = text.neighbours() - (latex.neighbours() | other.neighbours())
     if not broken:
+        whole = [*latex.small(), *other.small()]
+        turned = [line for line in text.small() if not any(_within(line, row) for row in whole)]
+        if turned:
+            return [wrong(f"Signs have changed places in {some(map(repr, turned), 2)}.")]
         return [Finding("They stand in the same order.")]
     named = some((f"{a}{b}" for a, b in broken), 4)
     if broken.total() < BROKEN_ORDER:
         return [Finding(f"The order of the signs is another at {named}.", DOUBT)]
     return [wrong(f"The order of the signs is another: the text layer has {named}.", broken.total() / 20)]
+
+
+def _within(line: str, row: str) -> bool:
+    """Whether the line stands in the row; a glyph without a name may be any sign."""
+    return re.search(".".join(re.escape(part) for part in line.split(NAMELESS)), row) is not None
 
 
 def _levels(text: Row, latex: Row, other: Row) -> list[Finding]:

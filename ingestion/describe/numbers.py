@@ -20,9 +20,8 @@ _LATEX = (
     (re.compile(r"\^\s*\{\s*([-+]?\d+)\s*\}"), r"^\1"),
     (re.compile(r"\$"), ""),
 )
-_THOUSANDS = re.compile(
-    r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])|(?<![\d.,])\d{1,3}(?:[\u00a0\u2009\u202f]\d{3})+(?!\d)"
-)
+_THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}(?:,\d{3})+(?![\d,])")
+_NARROW = re.compile(r"(?<=\d)[\u00a0\u2009\u202f](?=\d{3}(?!\d))")  # blanks that part thousands
 _NUMBER = re.compile(
     r"""(?P<sign>(?<![\w.)\]}%])[-+])?
         (?P<body>(?<![\d.])(?:\d+(?:\.\d+)?|\.\d+))
@@ -78,10 +77,10 @@ class Number:
 def plain_digits(text: str) -> str:
     """`text` with ASCII digits, signs and points; raised digits after "^"; thousands without separators."""
     text = _RAISED_RUN.sub(lambda m: "^" + m[0].translate(_RAISED), text)
-    text = unicodedata.normalize("NFKC", text.translate(_DIGITS)) if not text.isascii() else text
+    text = unicodedata.normalize("NFKC", _NARROW.sub(",", text.translate(_DIGITS))) if not text.isascii() else text
     for pattern, by in _LATEX:
         text = pattern.sub(by, text)
-    return _THOUSANDS.sub(lambda m: re.sub(r"\D", "", m[0]), text)
+    return _THOUSANDS.sub(lambda m: m[0].replace(",", ""), text)
 
 
 def numbers_in(text: str) -> list[Number]:

@@ -83,7 +83,7 @@ def build(kind: str, element: Element, context: str = "", language: str = "en") 
 
 def fenced(text: str, *, most: int = 1500) -> str:
     """`text` that cannot close its fence, without control characters, cut at `most` characters."""
-    plain = "".join(c for c in text if c in "\n\t" or c.isprintable() or c == "\u200c")
+    plain = "".join(c for c in text if c in "\n\t" or c.isprintable() or c == "\u200c")[:most]
     while _FENCE.search(plain):
         plain = _FENCE.sub("", plain)
-    return plain[:most]
+    return plain

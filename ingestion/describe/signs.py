@@ -70,13 +70,16 @@ class Row:
     def signs(self) -> list[Sign]:
         return [sign for line in self.lines for sign in line if sign.c != NAMELESS]
 
+    def small(self) -> list[str]:
+        """Each line as a string, without big operators, whose place a text layer often loses."""
+        return ["".join(sign.c for sign in line if sign.c not in _BIG) for line in self.lines]
+
     def counts(self) -> Counter[str]:
         return Counter(sign.c for sign in self.signs)
 
     def neighbours(self) -> Counter[tuple[str, str]]:
-        """Pairs of signs that follow each other; big operators apart, whose place a text layer often loses."""
-        small = ([sign.c for sign in line if sign.c not in _BIG] for line in self.lines)
-        return Counter(pair for line in small for pair in pairwise(line) if NAMELESS not in pair)
+        """Pairs of signs that follow each other, big operators apart."""
+        return Counter(pair for line in self.small() for pair in pairwise(line) if NAMELESS not in pair)
 
 
 def of_text(text: str) -> Row:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from ingestion.describe.cells import (
@@ -108,9 +108,10 @@ def _layout(reading: TableReading, cells: Grid, header: int) -> list[Finding]:
     findings: list[Finding] = []
     if columns != width:
         findings.append(wrong(f"The table has {columns} columns, the layout {width}.", abs(columns - width) / width))
-    if len(head) != header and len(head) + len(body) == len(cells):
-        head, body = (head + body)[:header], (head + body)[header:]  # another row ends the header, no more
-    header = _end_of_header(cells, header, len(cells) - len(body))
+    end = _end_of_header(cells, header, len(cells) - len(body))
+    if end != len(cells) - len(body) and len(head) + len(body) == len(cells):
+        head, body = (head + body)[:header], (head + body)[header:]  # the header was not told from the rows
+    header = end
     laid = list(cells[header:])
     if len(body) != len(laid):
         difference = abs(len(body) - len(laid)) / max(1, len(laid))
@@ -180,25 +181,38 @@ def _merge(read: Grid, laid: Grid, r: int, c: int, shift: int) -> bool:
 
 
 def _header(read: Grid, laid: Grid, width: int) -> list[Finding]:
-    """Columns whose header has other words; merged header cells may be repeated or blank."""
+    """Columns whose header has other words; merged header cells may be repeated or blank.
+
+    Words in a header row more than the layout has are a doubt only: rotated words are no cells to the layout.
+    """
     if not laid:
         return []
     other: list[str] = []
     beyond: list[str] = []
     for c in range(width):
-        here = set().union(*(words(at(read, r, c)) for r in range(len(read))))
-        there = set().union(*(words(at(laid, r, c)) for r in range(len(laid))))
-        spread = set().union(*(words(at(laid, r, c)) for r in range(len(laid)) if merged(laid, r, c)))
-        around = set().union(*(words(at(read, r, c)) for r in range(len(read)) if merged(read, r, c)))
-        lost, more = there - here - spread, here - there - around
+        here, there = _column(read, c), _column(laid, c)
+        lost = there - here - _column(laid, c, merged)
+        # A title over all columns is often laid out over the middle ones only.
+        more = here - there - _column(read, c, merged) - _column(laid, c - 1, merged) - _column(laid, c + 1, merged)
         joined = [" ".join(dict.fromkeys(at(grid, r, c) for r in range(len(grid)))) for grid in (read, laid)]
         if (lost or more) and likeness(*joined) < SPELLING:
-            told = other if lost else beyond
+            told = beyond if not lost and len(read) > len(laid) else other
             told.append(f"column {c + 1} ({joined[0].strip()!r}, not {joined[1].strip()!r})")
     findings: list[Finding] = []
     if other:
         findings.append(wrong(f"The header differs from the layout's in {some(other, 3)}.", len(other) / width))
     if beyond:
         cost = min(3 * DOUBT, DOUBT * len(beyond))
-        findings.append(Finding(f"The header has words that the layout lacks (rotated?) in {some(beyond, 3)}.", cost))
+        findings.append(
+            Finding(
+                f"The header has a row more than the layout's, which may lack rotated words, in {some(beyond, 3)}.",
+                cost,
+            )
+        )
     return findings
+
+
+def _column(grid: Grid, column: int, which: Callable[[Grid, int, int], bool] | None = None) -> set[str]:
+    """The words in one column of a header, of all its cells or of those that `which` holds for."""
+    cells = (at(grid, r, column) for r in range(len(grid)) if which is None or which(grid, r, column))
+    return set().union(*(words(cell) for cell in cells))
