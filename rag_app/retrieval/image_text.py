@@ -11,7 +11,7 @@ other images come to it, as in CSLS (Conneau et al. 2018).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Container, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +50,7 @@ class Weights:
 
 
 KNOWN = Weights()
-UNKNOWN = Weights(meaning=0.1, crowding=0.0, words=1.0)
+UNKNOWN = Weights(meaning=0.0, crowding=0.0, words=1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,13 @@ class ImageTexts:
         return weights.meaning * np.nan_to_num(meaning, nan=0.0) + weights.words * words
 
     def search(
-        self, question: str, vector: np.ndarray | None, *, k: int = 10, weights: Weights = KNOWN
+        self,
+        question: str,
+        vector: np.ndarray | None,
+        *,
+        k: int = 10,
+        weights: Weights = KNOWN,
+        among: Container[Hashable] | None = None,
     ) -> list[TextHit]:
         """The best `k` images, best first; equals stay in the order of `images`. Images that share neither a word nor
         a vector with the question are left out.
@@ -96,10 +102,13 @@ class ImageTexts:
         Args:
             vector: the question's, of unit length; None to go by words alone.
             weights: UNKNOWN where the vectors do not know the question's language.
+            among: only these images may be found; None lets all.
         """
         meaning, words = self._meaning(vector, weights), self._lexical(question)
         total = weights.meaning * np.nan_to_num(meaning, nan=0.0) + weights.words * words
         spoken = ~np.isnan(meaning) | (words > 0)
+        if among is not None:
+            spoken &= np.array([image in among for image in self.images])
         order = [i for i in np.argsort(-total, kind="stable") if spoken[i]][:k]
         asked = set(query_terms(question))
         return [
@@ -142,12 +151,12 @@ class ImageTexts:
         return result
 
     def _meaning(self, vector: np.ndarray | None, weights: Weights) -> np.ndarray:
-        """(n_images,): the best of its kinds of text; nan for an image without vectors, or a question without one."""
+        """(n_images,): the best of its kinds of text; nan for an image without vectors, a question without one, or a
+        weight of nothing."""
         best = np.full(len(self.images), -np.inf)
-        if vector is not None and len(self._owner):
+        if vector is not None and weights.meaning and len(self._owner):
             near = self._rows @ _unit(vector - self._common)
-            if weights.meaning:
-                near = near - weights.crowding / weights.meaning * self._crowding
+            near = near - weights.crowding / weights.meaning * self._crowding
             np.maximum.at(best, self._owner, near)
         return np.where(np.isinf(best), np.nan, best)
 
@@ -204,13 +213,11 @@ def _words(text: str) -> list[str]:
 
 
 def _pieces(words: Iterable[str]) -> list[str]:
-    """The words, and those of more than two letters also in overlapping pieces, ends marked."""
+    """The words in overlapping pieces, their ends marked; a word too short for that as it is."""
     found: list[str] = []
     for word in words:
-        found.append(word)
         marked = f"^{word}$"
-        if len(marked) > _PIECE:
-            found.extend(marked[i : i + _PIECE] for i in range(len(marked) - _PIECE + 1))
+        found.extend(marked[i : i + _PIECE] for i in range(max(1, len(marked) - _PIECE + 1)))
     return found
 
 
