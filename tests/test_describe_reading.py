@@ -168,3 +168,17 @@ def test_another_model_is_another_transformation_to_a_pipelines_cache(tmp_path: 
     pipeline.transformations = [ElementDescriber(model=two, crops=tmp_path)]
     [got] = pipeline.run(nodes=[node.model_copy(deep=True)])
     assert got.metadata["description"]["model"] == "test:two"
+
+
+def test_a_formula_of_a_persian_paper_is_described_in_persian(tmp_path: Path) -> None:
+    from llama_index.core.schema import ImageNode
+
+    from ingestion.describe.transformation import ElementDescriber
+
+    (tmp_path / "f.png").write_bytes(b"x")
+    meta = {"kind": "formula", "image": "f.png", "elements": ["e1"], "places": [[1, 0, 0, 9, 9]], "language": "en"}
+    around = {"title": "جست‌وجوی تصویر به زبان فارسی", "context": "شباهت آن دو کسینوس زاویه میانشان است:"}
+    model = Scripted([formula_reply("a + b = c")])
+    for more in (around, {}):
+        ElementDescriber(model=model, crops=tmp_path)([ImageNode(text="a + b = c", metadata={**meta, **more})])
+    assert ["به فارسی" in asked["prompt"] for asked in model.asked] == [True, False]

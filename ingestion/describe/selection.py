@@ -48,7 +48,7 @@ def _judged(paper: Paper, crops: Path | None) -> list[tuple[Element, str]]:
         told = bool(element.caption) or (element.label is not None and element.label in mentioned)
         if not reason and element.kind == "figure" and not told:
             reason = _decorative(element, paper, repeats)
-        if not reason and crops is not None and _is_blank(crops / str(element.image)):
+        if not reason and crops is not None and is_blank(crops / str(element.image)):
             reason = "Its picture is blank."
         judged.append((element, reason))
     return judged
@@ -88,7 +88,7 @@ def _repeats(paper: Paper) -> Counter[str]:
     return counts
 
 
-def _is_blank(path: Path) -> bool:
+def is_blank(path: Path) -> bool:
     """Nearly all pixels are of one brightness. A missing or damaged crop is not blank: reading it tells of it."""
     from PIL import Image, UnidentifiedImageError
 

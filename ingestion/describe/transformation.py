@@ -22,11 +22,13 @@ from ingestion.chunking import (
     LANGUAGE,
     OCR,
     PLACES,
+    TITLE,
 )
 from ingestion.describe.prompts import PROMPT_VERSIONS
 from ingestion.describe.reading import read_element
 from ingestion.describe.selection import KINDS
 from ingestion.elements import Element, Place
+from ingestion.script import language_of
 from rag_app.models import LanguageModel
 
 
@@ -65,13 +67,20 @@ class ElementDescriber(TransformComponent):
                 element_of(node),
                 (self.crops / Path(image).name).read_bytes(),
                 context=node.metadata.get(CONTEXT) or "",
-                language=node.metadata.get(LANGUAGE) or "en",
+                language=_language(node),
             )
             node.metadata[DESCRIPTION] = description.to_dict()
             for hidden in (node.excluded_embed_metadata_keys, node.excluded_llm_metadata_keys):
                 if DESCRIPTION not in hidden:
                     hidden.append(DESCRIPTION)
         return nodes
+
+
+def _language(node: BaseNode) -> str:
+    """The paper's language as its words around the element show it: a formula's own letters are Latin in any paper."""
+    around = " ".join(node.metadata.get(name) or "" for name in (TITLE, CAPTION, CONTEXT))
+    found = language_of(around)
+    return found if found != "und" else node.metadata.get(LANGUAGE) or "en"
 
 
 def element_of(node: BaseNode) -> Element:
