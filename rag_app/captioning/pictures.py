@@ -89,14 +89,21 @@ def read_picture(path: Path, *, limits: Limits) -> bytes:
 
 
 def thumbnail(path: Path, *, side: int = THUMBNAIL_PIXELS, limits: Limits | None = None) -> bytes:
-    """A WebP of `path`, upright, on white, at most `side` pixels wide and high. Raises as `read_picture`, OSError."""
+    """A WebP of `small_picture`. Raises as it does."""
+    webp = io.BytesIO()
+    small_picture(path, side=side, limits=limits).save(webp, "WEBP", quality=_THUMBNAIL_QUALITY, method=4)
+    return webp.getvalue()
+
+
+def small_picture(path: Path, *, side: int, limits: Limits | None = None) -> Image.Image:
+    """The picture in `path`, upright, on white, at most `side` pixels wide and high.
+
+    Raises as `read_picture`, and OSError.
+    """
     image = _decoded(path.read_bytes(), path.name, limits or Limits(), side=2 * side)
     image.thumbnail((side, side))
     shown = image.convert("RGBA")
-    plain = Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown).convert("RGB")
-    webp = io.BytesIO()
-    plain.save(webp, "WEBP", quality=_THUMBNAIL_QUALITY, method=4)
-    return webp.getvalue()
+    return Image.alpha_composite(Image.new("RGBA", shown.size, "white"), shown).convert("RGB")
 
 
 def _decoded(content: bytes, name: str, limits: Limits, *, side: int) -> Image.Image:
