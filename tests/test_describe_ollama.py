@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from adapters.names import load_model, parse_model_name
-from ingestion.chunking import DESCRIPTION, KIND
+from ingestion.keys import "description", KIND
 from ingestion.describe.prompts import PROMPT_VERSIONS
 from ingestion.describe.reading import read_element
 from ingestion.describe.schemas import FORMS
@@ -117,7 +117,7 @@ def test_a_failing_server_ends_the_transformation_with_a_model_error(
     from ingestion.chunking import to_nodes
 
     read, crops = paper
-    nodes = [node for node in to_nodes(read) if node.metadata[KIND] == "formula"]
+    nodes = [node for node in to_nodes(read) if node.metadata["kind"] == "formula"]
     pipeline = IngestionPipeline(transformations=[ElementDescriber(model=model_of(server, "fixed"), crops=crops)])
     server.fail(Fault.BUSY, times=50)
     with pytest.raises(ModelError):
@@ -130,9 +130,9 @@ def test_the_transformation_describes_a_whole_paper(server: OllamaServer, paper:
     read, crops = paper
     nodes = to_nodes(read)
     ElementDescriber(model=model_of(server, "tinyvlm"), crops=crops)(nodes)
-    described = [node for node in nodes if DESCRIPTION in node.metadata]
-    assert [n.metadata[KIND] for n in described] == [
-        n.metadata[KIND] for n in nodes if n.metadata[KIND] in FORMS and n.metadata["image"]
+    described = [node for node in nodes if "description" in node.metadata]
+    assert [n.metadata["kind"] for n in described] == [
+        n.metadata["kind"] for n in nodes if n.metadata["kind"] in FORMS and n.metadata["image"]
     ]
     for node in described:
-        assert Description.from_dict(node.metadata[DESCRIPTION]).kind == node.metadata[KIND]
+        assert Description.from_dict(node.metadata["description"]).kind == node.metadata["kind"]
