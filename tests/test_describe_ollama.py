@@ -12,7 +12,6 @@ import pytest
 from PIL import Image
 
 from adapters.names import load_model, parse_model_name
-from ingestion.keys import "description", KIND
 from ingestion.describe.prompts import PROMPT_VERSIONS
 from ingestion.describe.reading import read_element
 from ingestion.describe.schemas import FORMS
