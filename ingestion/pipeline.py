@@ -15,7 +15,9 @@ from llama_index.core.bridge.pydantic import Field
 from llama_index.core.ingestion import IngestionPipeline
 from llama_index.core.schema import BaseNode, MetadataMode, TransformComponent
 
-from ingestion.chunking import (
+from ingestion.chunking import PaperNodeParser, approximate_tokens, paper_document
+from ingestion.elements import Paper
+from ingestion.keys import (
     CAPTION,
     CELLS,
     CONTEXT,
@@ -25,11 +27,7 @@ from ingestion.chunking import (
     KIND,
     LANGUAGE,
     SECTION,
-    PaperNodeParser,
-    approximate_tokens,
-    paper_document,
 )
-from ingestion.elements import Paper
 
 EMBEDDED_TOKENS = 240  # about; the builtin embedding reads 256 word pieces, and the end of what is longer is lost
 

@@ -125,6 +125,15 @@ class Embeddings:
         one = self._filled(embedding, space)
         return lambda nodes: {space.name: one.vectors(nodes)}
 
+    def vectors(self, nodes: Sequence[BaseNode]) -> dict[str, np.ndarray]:
+        """By space that is filled, vectors (len(nodes), dim) of the nodes; NaN for those a model does not take."""
+        return {one.space.name: one.vectors(nodes) for one in self.filled()}
+
+    def save(self) -> None:
+        """Write the index files that are behind."""
+        for one in self.filled():
+            one.space.save()
+
     def complete(self, rows: Sequence[int]) -> None:
         """Make the vectors of these nodes in every space that is filled."""
         for one in self.filled():

@@ -20,6 +20,7 @@ from ingestion.reading import (
 )
 from rag_app.embeddings import Embeddings
 from rag_app.errors import InputError
+from rag_app.imaging.filling import ImageSpaces
 from rag_app.originals import Originals
 from rag_app.reports import DocumentReport
 from rag_app.store import Store
@@ -32,10 +33,11 @@ Progress = Callable[[int, int], None]  # pages done, pages known so far
 class Intake:
     """One ingestion. Call `take` under the store's writer lock."""
 
-    def __init__(self, folder: Path, store: Store, embeddings: Embeddings) -> None:
+    def __init__(self, folder: Path, store: Store, embeddings: Embeddings, images: ImageSpaces) -> None:
         self._folder = folder
         self._store = store
         self._embeddings = embeddings
+        self._images = images
         self._originals = Originals(folder / FILES)
 
     def take(
@@ -60,7 +62,7 @@ class Intake:
         """Read, embed and commit files; those of one inner sequence have the same content."""
         twins = {same[0]: same[1:] for same in files}
         with ThreadPoolExecutor(1) as loading:  # the model loads while the first pages are parsed
-            loaded = loading.submit(self._embeddings.ready)
+            loaded = loading.submit(self._ready)
 
             def on_pages(path: Path, done: int, total: int) -> None:
                 if loaded.done():
@@ -86,6 +88,12 @@ class Intake:
             self._store.fold_words()
             for filled in self._embeddings.filled():
                 filled.space.save()
+            self._images.save()
+
+    def _ready(self) -> None:
+        """Load the models; raises what they lack."""
+        self._embeddings.ready()
+        self._images.ready()
 
     def _look_at(self, path: Path, fresh: dict[str, list[Path]], reports: list[DocumentReport]) -> None:
         """Sort a file into those to read, by content, or report it as unchanged or unreadable."""
@@ -125,6 +133,7 @@ class Intake:
         nodes = paper_nodes(build_pipeline(first.embedding, languages=first.languages, descriptions=known), paper)
         vectors = {first.space.name: vectors_of(nodes, dim=first.space.dim)}
         vectors |= {other.space.name: other.vectors(nodes) for other in others}
+        vectors |= self._images.vectors(nodes)
         try:
             self._originals.keep(result.path, paper.sha256)
         except InputError as exc:

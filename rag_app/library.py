@@ -25,6 +25,7 @@ from adapters.names import Role, load_model, parse_model_name
 from ingestion.elements import Paper
 from rag_app.embeddings import Embeddings, languages_of
 from rag_app.errors import DiskFull, RagAppError, UsageError
+from rag_app.imaging.filling import ImageSpaces
 from rag_app.intake import Intake
 from rag_app.reports import (
     DescribeReport,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from rag_app.answering.engine import PaperQueryEngine
     from rag_app.describing.planning import Only
     from rag_app.evidence import Answerer, Passage
+    from rag_app.imaging.records import CaptionsReport, ImageIndexReport, ImageResult
+    from rag_app.imaging.search import ImageSearch
     from rag_app.models import LanguageModel
     from rag_app.retrieval.retriever import HybridRetriever
     from rag_app.vectors.space import Space
@@ -61,6 +64,8 @@ class Library:
         self._store = store
         self._spaces: dict[str, Space] = {}
         self._embeddings = Embeddings(path, store, settings, self._space)
+        self._images = ImageSpaces(path, store, settings, self._space)
+        self._image_search: ImageSearch | None = None
 
     @classmethod
     def open(
@@ -118,12 +123,12 @@ class Library:
         """
         started = time.perf_counter()
         given = [paths] if isinstance(paths, str | Path) else list(paths)
-        intake = Intake(self.path, self._store, self._embeddings)
+        intake = Intake(self.path, self._store, self._embeddings, self._images)
         with self._store.write_lock():
             reports = intake.take(
                 given, workers=workers or self.settings.ingestion.workers, password=password, on_progress=on_progress
             )
-        return IngestReport(tuple(reports), time.perf_counter() - started, self._embeddings.note())
+        return IngestReport(tuple(reports), time.perf_counter() - started, self._note())
 
     def reembed(self, *, on_progress: Callable[[int, int], None] | None = None) -> ReembedReport:
         """Embed every node with the model that settings.models.text_embedding names, then answer from its vectors.
@@ -132,6 +137,24 @@ class Library:
         come in meanwhile. on_progress: called with nodes done and nodes in all.
         """
         return self._embeddings.reembed(on_progress)
+
+    def index_images(self, *, on_progress: Callable[[int, int], None] | None = None) -> ImageIndexReport:
+        """Give every figure a vector by the model that settings.models.image_embedding names, then search with those.
+
+        As `reembed`: until then images are found as before. on_progress: called with pictures done and in all.
+        Raises WeightsMissing before anything is changed.
+        """
+        return self._images.index(on_progress)
+
+    def add_captions(self, path: str | Path) -> CaptionsReport:
+        """Store the captions in a JSON Lines file below the figures that show their pictures, to be found by them.
+
+        The file is what `rag-app caption` writes, or lines such as {"image": "a.jpg", "captions": ["A cat."]}, paths
+        being relative to it. Pictures are told by their content. Raises InputError, LibraryBusy, WeightsMissing.
+        """
+        from rag_app.imaging.captions import store_captions
+
+        return store_captions(Path(path), self._store, self._embeddings)
 
     # --- describing -------------------------------------------------------------------------------------------------
 
@@ -268,6 +291,40 @@ class Library:
         seconds = {**found.seconds, "total": time.perf_counter() - started}
         return SearchResult(text, tuple(search_hit(hit.passage(), hit.parts) for hit in found.hits), seconds)
 
+    def search_images(
+        self,
+        text: str | None = None,
+        *,
+        image: str | Path | bytes | None = None,
+        without: str | None = None,
+        k: int = 10,
+        papers: Sequence[str] = (),
+        pages: Sequence[int] = (),
+        kinds: Sequence[str] = ("figure",),
+        folders: Sequence[str | Path] = (),
+    ) -> ImageResult:
+        """The `k` best images for words, for a picture, or for both; near-duplicates stand under the best of them.
+
+        Args:
+            text: what is shown, or with `image` how it is to differ: "like this, but a line chart".
+            image: a picture file, or an encoded picture; it need not be in the library.
+            without: words for what must not be shown.
+            folders: only images read from files below these. The other filters are as in `ask`.
+        """
+        from rag_app.imaging.search import ImageSearch
+
+        if self._image_search is None:
+            self._image_search = ImageSearch(
+                self._store, self.path / "crops", self._images.answering, self._embeddings.answering
+            )
+        return self._image_search.search(
+            text,
+            image=Path(image) if isinstance(image, str) else image,
+            without=without,
+            k=k,
+            filter=self._filter(papers, pages, kinds, folders),
+        )
+
     def as_retriever(
         self, *, k: int = 8, papers: Sequence[str] = (), pages: Sequence[int] = (), kinds: Sequence[str] = ()
     ) -> HybridRetriever:
@@ -280,12 +337,9 @@ class Library:
             space,
             embedding if space else None,
             k=k,
-            filter=Filter(
-                documents=tuple(self._store.find_document(paper).document_id for paper in papers),
-                pages=tuple(pages),
-                kinds=tuple(kinds),
-            ),
+            filter=self._filter(papers, pages, kinds),
             languages=languages_of(embedding),
+            pictures=self._images.for_questions if self._images.take_words() else None,
         )
 
     def as_query_engine(
@@ -371,7 +425,7 @@ class Library:
             answers=self._store.count_answers(),
             read_only=self._store.read_only,
             descriptions=self._descriptions(),
-            note=self._embeddings.note(),
+            note=self._note(),
         )
 
     def _descriptions(self) -> DescriptionStatus:
@@ -381,7 +435,24 @@ class Library:
             tuple(ledger.tallies()), described, verified, tuple(ledger.failures()), self._store.describer()
         )
 
+    def _note(self) -> str | None:
+        return " ".join(note for note in (self._embeddings.note(), self._images.note()) if note) or None
+
     # --- parts ------------------------------------------------------------------------------------------------------
+
+    def _filter(
+        self,
+        papers: Sequence[str],
+        pages: Sequence[int],
+        kinds: Sequence[str],
+        folders: Sequence[str | Path] = (),
+    ) -> Filter:
+        return Filter(
+            documents=tuple(self._store.find_document(paper).document_id for paper in papers),
+            pages=tuple(pages),
+            kinds=tuple(kinds),
+            folders=tuple(str(Path(folder).expanduser().resolve()) for folder in folders),
+        )
 
     def _model(self, role: Role, name: str) -> Any:  # Any: each role has its own class
         return load_model(role, parse_model_name(name), self.settings)

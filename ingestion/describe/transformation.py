@@ -9,7 +9,11 @@ from typing import Any
 from llama_index.core.schema import BaseNode, TransformComponent
 from pydantic import ConfigDict, Field, SkipValidation
 
-from ingestion.chunking import (
+from ingestion.describe.prompts import PROMPT_VERSIONS
+from ingestion.describe.reading import read_element
+from ingestion.describe.selection import KINDS
+from ingestion.elements import Element, Place
+from ingestion.keys import (
     CAPTION,
     CELLS,
     CONTEXT,
@@ -24,10 +28,6 @@ from ingestion.chunking import (
     PLACES,
     TITLE,
 )
-from ingestion.describe.prompts import PROMPT_VERSIONS
-from ingestion.describe.reading import read_element
-from ingestion.describe.selection import KINDS
-from ingestion.elements import Element, Place
 from ingestion.script import language_of
 from rag_app.models import LanguageModel
 

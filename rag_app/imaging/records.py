@@ -19,8 +19,9 @@ class ImageHit:
     label        "Figure 3" or None; caption: the paper's own, or the stored caption that fits best, or None
     score        higher is better; comparable inside one search only
     found_by     what matched, of FOUND_BY: its picture, a caption, what a model read in it, the text in it
-    parts        the score's parts: "image" (its picture and the picture asked with), "look" (its picture and the words),
-                 "meaning" and "words" (its texts and the words), "without" (below 0: it matches what is not wanted)
+    parts        the score's parts: "image" (its picture and the picture asked with), "look" (its picture and the
+                 words), "meaning" and "words" (its texts and the words), "without" (below 0: it is like what is not
+                 wanted)
     text         of the text that matched, else the node's own
     image        file name of its picture inside the library's crops folder
     duplicates   node ids of images that are nearly the same picture and were found too, best first
@@ -71,7 +72,7 @@ class ImageResult:
 
 @dataclass(frozen=True, slots=True)
 class ImageIndexReport:
-    """What filling an image space did: pictures that got a vector now, and why others have none (file name: sentence)."""
+    """What filling an image space did: pictures that got a vector now, and by file name why others have none."""
 
     space: str
     embedded: int

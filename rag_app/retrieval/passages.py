@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from llama_index.core.schema import NodeWithScore
 
-from ingestion import chunking as keys
+from ingestion import keys
 from rag_app.evidence import Description, Passage, Question
 from rag_app.store import StoredNode
 
@@ -16,7 +16,7 @@ class Hit:
     """A node found for a question.
 
     score     about 0 to 1, higher is better; comparable inside one search only
-    found_by  which halves led to it: "dense", "lexical", "label", "mention", "neighbour"
+    found_by  which halves led to it: "dense", "lexical", "image", "label", "mention", "neighbour"
     parts     the score's parts by feature, for `/why`
     """
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,8 +15,9 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
-from ingestion import chunking as keys
+from ingestion import keys
 from rag_app.evidence import Passage, Question
+from rag_app.models import ImageEmbedding
 from rag_app.retrieval.diversity import diversified
 from rag_app.retrieval.passages import Found, Hit
 from rag_app.retrieval.question import understand
@@ -39,7 +40,8 @@ class HybridRetriever(BaseRetriever):
 
     k: hits returned. filter: which nodes may be found; bibliography entries only when its kinds name "reference".
     space and embedding may be None for a library without vectors: the lexical half then works alone. languages: those
-    the embedding knows, None for all; a question in another is searched by its words.
+    the embedding knows, None for all; a question in another is searched by its words. pictures: gives, for a question's
+    language, the image model that takes words in it and its space, or None; figures are then found by their looks too.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class HybridRetriever(BaseRetriever):
         filter: Filter | None = None,
         weights: Weights | None = None,
         languages: frozenset[str] | None = None,
+        pictures: Callable[[str], tuple[ImageEmbedding, Space] | None] | None = None,
         callback_manager: CallbackManager | None = None,
     ) -> None:
         super().__init__(callback_manager=callback_manager)
@@ -62,6 +65,7 @@ class HybridRetriever(BaseRetriever):
         self._asked = filter or Filter()
         self._weights = weights or Weights()
         self._languages = languages
+        self._pictures = pictures
 
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         return [hit.with_score() for hit in self.find(query_bundle.query_str).hits]
@@ -81,6 +85,9 @@ class HybridRetriever(BaseRetriever):
             asked = self._vector(question)
             pool.add("dense", self._dense(asked, k=max(CANDIDATES, 2 * k)))
             clock.lap("dense")
+            if self._pictures is not None:
+                pool.add("image", self._by_looks(question, k=max(CANDIDATES, 2 * k), allowed=allowed))
+                clock.lap("image")
             pool.add("label", [Scored(row, 0.0) for row in self._store.labelled(question.labels, allowed)])
             self._follow_mentions(pool, allowed)
             scored = self._scored(question, asked, pool, max(SCORED, 2 * k))
@@ -93,7 +100,7 @@ class HybridRetriever(BaseRetriever):
         """The hits as passages, then what stands just before and after the best, and the formulas inside them."""
         passages = [hit.passage() for hit in found.hits]
         known = {hit.stored.row for hit in found.hits}
-        kinds = set(self._asked.kinds or keys.NODE_KINDS) - {"reference"}
+        kinds = set(self._asked.kinds or keys.NODE_KINDS).difference(keys.ASKED_FOR)
         with self._store.snapshot():
             for hit in found.hits[:_WITH_NEIGHBOURS]:
                 beside = self._store.neighbours(hit.stored.row, before=1, after=_FORMULAS_AFTER)
@@ -116,8 +123,17 @@ class HybridRetriever(BaseRetriever):
         if self._space is None or asked is None:
             return []
         # Bibliography entries have no vector, so only a filter that was asked for has to be looked up.
-        rows = self._store.row_ids(self._asked) if self._asked else None
-        return self._space.search(asked, k=k, rows=rows)
+        allowed = _evidence_only(self._asked) if self._asked or self._store.holds("caption") else None
+        return self._space.search(asked, k=k, rows=self._store.row_ids(allowed))
+
+    def _by_looks(self, question: Question, *, k: int, allowed: Filter) -> list[Scored]:
+        """Figures by their pictures, where there is an image model that takes words in the question's language."""
+        assert self._pictures is not None
+        model = self._pictures(question.language)
+        if model is None:
+            return []
+        embedding, space = model
+        return space.search(embedding.embed_texts([question.text])[0], k=k, rows=self._store.row_ids(allowed))
 
     def _follow_mentions(self, pool: _Pool, allowed: Filter) -> None:
         """Add the elements that the best candidates refer the reader to ("see Table 3"), in their own document."""
@@ -153,7 +169,7 @@ class HybridRetriever(BaseRetriever):
         }
 
 
-_HALVES = ("lexical", "dense")
+_HALVES = ("lexical", "dense", "image")
 
 
 class _Pool:
@@ -162,10 +178,11 @@ class _Pool:
     def __init__(self) -> None:
         self.found_by: dict[int, list[str]] = {}
         self.bm25: dict[int, float] = {}
+        self.image: dict[int, float] = {}
         self.cosine: dict[int, float] = {}
 
     def add(self, half: str, found: Iterable[Scored]) -> None:
-        raw: Mapping[str, dict[int, float]] = {"lexical": self.bm25, "dense": self.cosine}
+        raw: Mapping[str, dict[int, float]] = {"lexical": self.bm25, "dense": self.cosine, "image": self.image}
         for row, value in found:
             halves = self.found_by.setdefault(row, [])
             if half not in halves:
@@ -174,14 +191,26 @@ class _Pool:
                 raw[half][row] = value
 
     def best(self, n: int) -> list[int]:
-        """The `n` best rows by BM25 and cosine alone, each over its best."""
+        """The `n` best rows by BM25, cosine and looks alone, each over its best."""
         most_bm25 = max(self.bm25.values(), default=1.0) or 1.0
         most_cosine = max(self.cosine.values(), default=1.0) or 1.0
         rough = {
-            row: self.bm25.get(row, 0.0) / most_bm25 + 0.5 * self.cosine.get(row, 0.0) / most_cosine
+            row: self.bm25.get(row, 0.0) / most_bm25
+            + 0.5 * self.cosine.get(row, 0.0) / most_cosine
+            + 0.5 * self.looks(row)
             for row in self.found_by
         }
         return sorted(rough, key=lambda row: -rough[row])[:n]
+
+    def looks(self, row: int) -> float:
+        """Where its picture's cosine lies between the last that was found, 0, and the best, 1.
+
+        Cosines of image models between words and pictures lie in a narrow band far from 1.
+        """
+        if row not in self.image:
+            return 0.0
+        low, high = min(self.image.values()), max(self.image.values())
+        return (self.image[row] - low) / (high - low) if high > low else 1.0
 
 
 class _Clock:
@@ -196,10 +225,9 @@ class _Clock:
 
 
 def _evidence_only(asked: Filter) -> Filter:
-    """Bibliography entries are found only when they are asked for by kind."""
-    if "reference" in asked.kinds or "reference" in asked.exclude_kinds:
-        return asked
-    return dataclasses.replace(asked, exclude_kinds=(*asked.exclude_kinds, "reference"))
+    """Bibliography entries and stored captions are found only when they are asked for by kind."""
+    hidden = [kind for kind in keys.ASKED_FOR if kind not in (*asked.kinds, *asked.exclude_kinds)]
+    return dataclasses.replace(asked, exclude_kinds=(*asked.exclude_kinds, *hidden)) if hidden else asked
 
 
 @lru_cache(maxsize=4096)
@@ -219,6 +247,7 @@ def _candidate(node: StoredNode, pool: _Pool) -> Candidate:
         document_id=node.document_id,
         bm25=pool.bm25.get(node.row, 0.0),
         cosine=pool.cosine.get(node.row, 0.0),
+        image=pool.looks(node.row),
         mentioned_by_best="mention" in pool.found_by[node.row],
         ocr=node.metadata[keys.OCR],
     )

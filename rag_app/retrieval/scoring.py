@@ -35,12 +35,15 @@ class Weights:
     label: float = 0.8  # it is the element the question names, in a document that fits
     kind: float = 0.05  # it is of a kind the question asks for
     mention: float = 0.03  # a good candidate refers the reader to it
+    image: float = 0.1  # its picture fits the question, by an image model that knows the question's language
     ocr: float = -0.04  # it was read by OCR: of two copies of a page the one with a text layer comes first
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """What is known of a node before scoring. bm25 and cosine are raw; 0 where that half did not find it.
+
+    image: how well its picture fits, from 0 for the last picture that was looked at to 1 for the best.
 
     own: search terms of its text, in order. around: those of its section, caption and context. title: those of its
     document's title and name.
@@ -54,6 +57,7 @@ class Candidate:
     document_id: str
     bm25: float = 0.0
     cosine: float = 0.0
+    image: float = 0.0
     mentioned_by_best: bool = False
     ocr: bool = False
 
@@ -95,6 +99,7 @@ def score(
             "label": weights.label * fit * (candidate.label in question.labels) if candidate.label else 0.0,
             "kind": weights.kind * (candidate.kind in question.kinds),
             "mention": weights.mention * candidate.mentioned_by_best,
+            "image": weights.image * candidate.image,
             "ocr": weights.ocr * candidate.ocr,
         }
         result.append(parts)

@@ -12,7 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ingestion import chunking as keys
+from ingestion import keys
 from rag_app.store.records import Caption
 
 if TYPE_CHECKING:
@@ -99,6 +99,20 @@ def of_document(connection: sqlite3.Connection, document: int) -> list[StoredCap
         for row, node_id, text, metadata in connection.execute(
             "SELECT row, node_id, text, metadata FROM nodes WHERE document = ? AND kind = 'caption' ORDER BY position",
             (document,),
+        )
+    ]
+
+
+def below(connection: sqlite3.Connection, rows: Sequence[int]) -> list[int]:
+    """Rows of the captions of the figures at `rows`."""
+    return [
+        row
+        for (row,) in connection.execute(
+            "SELECT caption.row FROM nodes AS figure "
+            "JOIN nodes AS caption ON caption.document = figure.document AND caption.kind = 'caption' "
+            "AND json_extract(caption.metadata, '$.of') = figure.node_id "
+            "WHERE figure.row IN (SELECT value FROM json_each(?)) ORDER BY caption.row",
+            (json.dumps([int(row) for row in rows]),),
         )
     ]
 

@@ -91,6 +91,15 @@ class Ledger:
                 (error, reason, seconds, now(), *key),
             ).rowcount
 
+    def forget(self, key: LedgerKey) -> int:
+        """Take out what is pending of a piece of work that turned out to be none; returns how many rows."""
+        with self._database.transaction() as connection:
+            return connection.execute(
+                "DELETE FROM ledger WHERE image = ? AND kind = ? AND model = ? AND prompt_version = ? "
+                "AND state = 'pending' AND result IS NULL",
+                key,
+            ).rowcount
+
     def reopen(self, rows: Sequence[int]) -> int:
         """Make failed rows, by id, pending again; returns how many."""
         with self._database.transaction() as connection:

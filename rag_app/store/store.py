@@ -135,7 +135,7 @@ class Store:
 
         Args:
             paper: as parsed; its sha256 is the document's identity.
-            nodes: in reading order, with the metadata keys of `ingestion.chunking`.
+            nodes: in reading order, with the metadata keys of `ingestion.keys`.
             vectors: space name -> (len(nodes), dimension) float32; a row of NaN means no vector in that space.
             path: where the file was read. A document read there before with other content is replaced; another
                 file of the same name from another folder is kept, and this one's name gets its folder in front.
@@ -337,6 +337,11 @@ class Store:
                         spaces.add_matrix(connection, space, rows, matrix, generation)
             return CaptionsChange(len(plan.new), plan.unchanged, len(plan.gone), tuple(plan.unmatched))
 
+    def captions_of(self, rows: Sequence[int]) -> list[int]:
+        """Rows of the captions stored below the figures at `rows`."""
+        with self.snapshot() as connection:
+            return captions.below(connection, rows)
+
     def holds(self, kind: str) -> bool:
         """Whether there is any node of that kind."""
         with self.snapshot() as connection:
@@ -388,6 +393,11 @@ class Store:
         """Rows that were described since their vector in `space` was made."""
         with self.snapshot() as connection:
             return spaces.behind(connection, space)
+
+    def pictures(self) -> int:
+        """How many figures have a picture, and so belong into an image space."""
+        with self.snapshot() as connection:
+            return spaces.pictures(connection)
 
     def missing_vectors(self, space: str) -> list[int]:
         """Rows that answer now and have no vector in `space` yet."""

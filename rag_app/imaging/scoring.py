@@ -1,0 +1,96 @@
+"""How well an image fits what was asked: its picture against a picture and against words, its texts against words.
+
+Texts have a scale of their own (rag_app.retrieval.image_text), which says when nothing fits. Cosines of an image model
+do not: all of them lie in a narrow band, another one for each model and question. So a cosine counts by where it lies
+between a picture that has nothing to do with the question and the best one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Weight of each part, which is about 0 to 1.
+
+    The part of texts and that of pixels count the same: with real weights neither is known to be better everywhere. Not
+    tuned: there is no model of real size here.
+    """
+
+    image: float = 1.0  # the picture, against the picture asked with, where words are asked too
+    look: float = 1.0  # the picture, against the words
+    texts: float = 1.0  # the texts, against the words
+    without: float = 1.0  # what is not wanted, taken off
+
+
+SURE = 0.5  # score of texts from which on they are trusted in full when they are joined with another part
+SAME = 0.985  # cosine of a picture with itself, saved again: it does not set the scale for all others
+
+
+@dataclass(slots=True)
+class Found:
+    """What is known of one image. Cosines and the score of texts are raw; None where that part says nothing."""
+
+    image: float | None = None
+    look: float | None = None
+    meaning: float | None = None
+    words: float | None = None
+    unwanted_look: float | None = None
+    unwanted_texts: float | None = None
+    parts: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> float:
+        return (self.meaning or 0.0) + (self.words or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """Cosines between which a picture goes from 0 to 1; they come from the best pictures of the whole library."""
+
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, best: np.ndarray) -> Scale:
+        """From the cosines of the best pictures, best first."""
+        others = best[best < SAME] if (best < SAME).any() else best
+        if len(others) == 0:
+            return cls(0.0, 1.0)
+        return cls(float(others[-1]), float(others[0]))
+
+    def __call__(self, cosine: float | None) -> float:
+        if cosine is None:
+            return 0.0
+        if self.high - self.low < 1e-6:
+            return 1.0 if cosine >= self.high else 0.0
+        return float(np.clip((cosine - self.low) / (self.high - self.low), 0.0, 1.0))
+
+
+def score(found: Mapping[int, Found], scales: Mapping[str, Scale], weights: Weights) -> dict[int, float]:
+    """The score of each image; its parts, whose sum it is, are put into `parts`.
+
+    scales: for "image", "look" and "unwanted_look", as far as they were asked.
+    """
+    joined = len(scales.keys() - {"unwanted_look"}) + any(one.texts for one in found.values()) > 1
+    best_texts = max((one.texts for one in found.values()), default=0.0)
+    best_unwanted = max((one.unwanted_texts or 0.0 for one in found.values()), default=0.0)
+    for one in found.values():
+        parts: dict[str, float] = {}
+        if one.image is not None:
+            parts["image"] = weights.image * scales["image"](one.image) if joined else one.image
+        if one.look is not None:
+            parts["look"] = weights.look * scales["look"](one.look)
+        share = weights.texts / max(best_texts, SURE) if joined else 1.0
+        parts["meaning"] = share * (one.meaning or 0.0)
+        parts["words"] = share * (one.words or 0.0)
+        unwanted = [max(one.unwanted_texts or 0.0, 0.0) / max(best_unwanted, SURE)]
+        if one.unwanted_look is not None:
+            unwanted.append(scales["unwanted_look"](one.unwanted_look))
+        parts["without"] = -weights.without * max(unwanted)
+        one.parts = {name: value for name, value in parts.items() if value}
+    return {row: sum(one.parts.values()) for row, one in found.items()}
