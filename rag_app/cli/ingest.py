@@ -15,12 +15,15 @@ if TYPE_CHECKING:
     from rag_app.library import Library
     from rag_app.reports import DocumentReport, IngestReport
 
+_UNMATCHED_NAMED = 3
+
 
 @command(
     "ingest",
     example="rag-app ingest papers/\n"
     "rag-app ingest thesis.pdf scan.tiff --password-file secret.txt\n"
     "rag-app ingest papers/ --describe qwen2.5vl:7b\n"
+    "rag-app ingest photos/ --captions captions.jsonl\n"
     "rag-app ingest --reembed",
 )
 @click.argument("paths", nargs=-1, type=click.Path(exists=True, path_type=Path))
@@ -36,9 +39,17 @@ if TYPE_CHECKING:
 )
 @click.option("--background", is_flag=True, help="Describe in the background; status shows how far it is.")
 @click.option(
+    "--captions",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE.jsonl",
+    help="Store these captions with the pictures they are of: what rag-app caption wrote, or lines of "
+    '{"image": "a.jpg", "captions": ["..."]}. No paths needed.',
+)
+@click.option(
     "--reembed",
     is_flag=True,
-    help="Embed all papers with models.text_embedding, then answer from that. No paths needed.",
+    help="Embed all texts with models.text_embedding and all pictures with models.image_embedding, then answer from "
+    "that. No paths needed.",
 )
 @pass_call
 def ingest(
@@ -49,15 +60,19 @@ def ingest(
     password_file: Path | None,
     vision: str | None,
     background: bool,
+    captions: Path | None,
     reembed: bool,
 ) -> Shown:
     """Read PDFs, pictures and folders of them into the library.
 
     A file that has not changed is skipped; a changed one replaces its older version. A broken page or file is
     reported and the rest is kept. Papers can be asked as soon as they are read; describing comes after. Exit code 1
-    when a file could not be read at all, or something could not be described.
+    when a file could not be read at all, something could not be described, or no caption fits a picture.
+
+    Each figure and picture gets a vector to be found by (rag-app search --image). After models.text_embedding or
+    models.image_embedding changed, --reembed embeds what the new model has not seen.
     """
-    if not paths and not reembed:
+    if not paths and not reembed and captions is None:
         raise UsageError("Name files or folders to read, such as: rag-app ingest papers/")
     if background and not vision:
         raise UsageError("--background is for describing; add --describe NAME, such as --describe qwen2.5vl:7b.")
@@ -73,6 +88,8 @@ def ingest(
         if report is not None:
             failed = any(document.error for document in report.documents)
             shown.append(Shown(report.to_dict(), _summary(report, call.library), exit_code=1 if failed else 0))
+        if captions is not None:
+            shown.append(_captioned(library, captions))
         if reembed:
             shown.append(_reembedded(library))
         ids = [document.id for document in report.documents if document.id] if report else []
@@ -89,14 +106,36 @@ def _read(library: Library, paths: tuple[Path, ...], workers: int | None, passwo
         return library.ingest(paths, workers=workers, password=password, on_progress=progress)
 
 
+def _captioned(library: Library, captions: Path) -> Shown:
+    report = library.add_captions(captions)
+    counted = [f"{many(report.added, 'caption')} stored"]
+    counted += [f"{report.replaced} of them in the place of older ones"] if report.replaced else []
+    counted += [f"{report.unchanged} there already"] if report.unchanged else []
+    lines = [f"{', '.join(counted)}."]
+    if report.unmatched:
+        named = ", ".join(report.unmatched[:_UNMATCHED_NAMED])
+        more = ", …" if len(report.unmatched) > _UNMATCHED_NAMED else ""
+        pictures = many(len(report.unmatched), "picture")
+        lines.append(f"{pictures} of {captions} not in the library: {named}{more}. Ingest them, then run this again.")
+    nothing = report.unmatched and not report.added and not report.unchanged
+    return Shown({"captions": report.to_dict()}, "\n".join(lines), exit_code=1 if nothing else 0)
+
+
 def _reembedded(library: Library) -> Shown:
+    """Pictures first: what their model lacks is said before the texts are embedded."""
     from rag_app.cli.progress import ProgressBar
 
+    with ProgressBar("Embedding pictures", "pictures") as progress:
+        pictures = library.index_images(on_progress=progress)
     with ProgressBar("Embedding", "passages") as progress:
-        report = library.reembed(on_progress=progress)
-    left_out = f"; {many(report.without, 'passage')} in languages that it does not know" if report.without else ""
-    text = f"{many(report.embedded, 'passage')} embedded{left_out}. The library answers from {report.space}."
-    return Shown({"reembedded": report.to_dict()}, text)
+        texts = library.reembed(on_progress=progress)
+    left_out = f"; {many(texts.without, 'passage')} in languages that it does not know" if texts.without else ""
+    lines = [
+        f"{many(texts.embedded, 'passage')} embedded{left_out}. The library answers from {texts.space}.",
+        f"{many(pictures.embedded, 'picture')} embedded. Pictures are found by {pictures.space}.",
+        *(f"  {name}: {problem}" for name, problem in pictures.problems.items()),
+    ]
+    return Shown({"reembedded": texts.to_dict(), "images": pictures.to_dict()}, "\n".join(lines))
 
 
 def _described(call: Call, library: Library, vision: str, ids: list[str], *, background: bool) -> Shown:

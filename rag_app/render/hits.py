@@ -167,7 +167,7 @@ def hits_text(hits: Hits, screen: Screen) -> str:
     for card in hits.cards:
         what = f" · {card.label or card.kind}" if card.label or card.kind != "figure" else ""
         head = f"{card.rank}. {printable(place(card, english))}{what}"
-        found = f"{card.score:.3f} by {', '.join(card.found_by)}"
+        found = f"{card.score:.3f}" + (f" by {', '.join(card.found_by)}" if card.found_by else "")
         head = visual_line(head, right_to_left=False) if screen.reorder else head
         lines.append(f"{click.style(head, bold=True)}  {click.style(found, dim=True)}")
         for text in (card.caption, card.text):

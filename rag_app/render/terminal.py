@@ -1,4 +1,4 @@
-"""An answer and search hits as text for a terminal or a pipe."""
+"""An answer as text for a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ from rag_app.settings import RightToLeft
 if TYPE_CHECKING:
     from rag_app.answering.answer import Answer
     from rag_app.citations import Citation, Reading
-    from rag_app.reports import SearchResult
 
 _MAX_WIDTH = 100  # columns: longer lines are tiring to read
 _QUOTE_LIMIT = 400  # characters of a quote shown; the whole one is in --json and --html
@@ -100,21 +99,6 @@ def answer_text(answer: Answer, screen: Screen, *, library: Path) -> str:
 
 def _styled(lines: Sequence[str], *, fg: str | None = None, dim: bool | None = None) -> list[str]:
     return [click.style(line, fg=fg, dim=dim) for line in lines]
-
-
-def hits_text(result: SearchResult, screen: Screen, *, library: Path) -> str:
-    """Search hits, best first, each with its place and the beginning of its text."""
-    if not result.hits:
-        return "Nothing was found."
-    lines: list[str] = []
-    for rank, hit in enumerate(result.hits, start=1):
-        found = f"{hit.score:.3f} by {', '.join(hit.found_by)}"
-        head = f"{rank}. {printable(hit.document)}, page {hit.page} · {hit.kind}"
-        lines.append(f"{click.style(head, bold=True)}  {click.style(found, dim=True)}")
-        lines += screen.paragraph(shorten(hit.text, 240), indent="   ")
-        lines += [f"   crop: {library / 'crops' / hit.image}"] if hit.image else []
-        lines.append("")
-    return "\n".join(lines).rstrip()
 
 
 def markdown_lines(markdown: str, screen: Screen) -> Iterator[str]:
