@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from ingestion.chunking import to_nodes
 from rag_app import Library
@@ -171,6 +172,15 @@ def test_a_picture_that_cannot_be_read_is_a_failure(library: Library, server: Ol
     reasons = {failure.image: failure.reason or "" for failure in report.failures}
     assert "ingest its paper again" in reasons[gone]
     assert "no picture" in reasons[damaged]
+
+
+def test_a_blank_picture_is_left_out(library: Library, server: OllamaServer) -> None:
+    image = min(crops(library))
+    Image.new("RGB", (640, 480), "white").save(library.path / "crops" / image)
+    report = library.describe("tinyvlm")
+    assert (report.total, report.done, report.left, report.skipped) == (7, 7, 0, 1)
+    assert len(asked(server)) == 7
+    assert library._store.ledger.counts() == {"done": 7}  # pyright: ignore[reportPrivateUsage]  # the ledger itself
 
 
 def test_a_server_that_has_gone_leaves_the_rest_pending(library: Library, server: OllamaServer) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from ingestion.describe.prompts import PROMPT_VERSIONS
@@ -63,7 +62,7 @@ def failed_models(store: Store, scope: Scope) -> list[str]:
     return list(dict.fromkeys(row.model for row in store.ledger.undescribed_failures() if scope.holds(row)))
 
 
-def plan(store: Store, crops: Path, model: str, scope: Scope, *, own_failures: bool = False) -> Plan:
+def plan(store: Store, model: str, scope: Scope, *, own_failures: bool = False) -> Plan:
     """Write the rows that are missing, make failed ones that are wanted pending again, and collect what is pending.
 
     Args:
@@ -75,7 +74,7 @@ def plan(store: Store, crops: Path, model: str, scope: Scope, *, own_failures: b
         chosen = _failed(store, model, scope, own=own_failures)
     else:
         for document in scope.documents or [info.document_id for info in store.documents()]:
-            elements, more = _elements(store, crops, document, model, scope)
+            elements, more = _elements(store, document, scope)
             left_out += more
             store.ledger.plan(document, elements, model=model, prompt_versions=PROMPT_VERSIONS)
             chosen |= {(document, element.id) for element in elements}
@@ -90,17 +89,17 @@ def plan(store: Store, crops: Path, model: str, scope: Scope, *, own_failures: b
     return Plan(model, tuple(items.values()), already, left_out)
 
 
-def _elements(store: Store, crops: Path, document: str, model: str, scope: Scope) -> tuple[list[Element], int]:
-    """The elements of a document that are in the scope, and how many were left out as decoration."""
+def _elements(store: Store, document: str, scope: Scope) -> tuple[list[Element], int]:
+    """The elements of a document that are in the scope, and how many were left out as decoration.
+
+    Nobody has looked at their pictures yet: a blank one is found out before it is asked about, see round.
+    """
     try:
         paper = store.paper(document)
     except UnknownDocument:  # removed meanwhile, or nodes without a paper
         return [], 0
     kinds = scope.kinds or KINDS
     elements = describable(paper, kinds)
-    noted = {row.element_id for row in store.ledger.rows(model=model, document_id=document)}
-    if any(element.id not in noted for element in elements):  # only new ones are worth a look at their pictures
-        elements = describable(paper, kinds, crops=crops)
     left_out = len(skipped(paper, kinds))
     if scope.only == "unverified":
         carried = store.ledger.winners(document)

@@ -16,6 +16,7 @@ from pathlib import Path
 from threading import Lock
 
 from ingestion.describe.reading import read_element
+from ingestion.describe.selection import is_blank
 from ingestion.elements import Element
 from ingestion.surroundings import surroundings
 from rag_app.describing.askers import Askers, Outcome, answer
@@ -46,7 +47,10 @@ class Job:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts elements, as several threads report them. gone: their document was removed meanwhile."""
+    """Counts elements, as several threads report them.
+
+    gone: no longer part of the run, because their document was removed meanwhile, or (blank of them) their picture is.
+    """
 
     total: int
     on_progress: Progress | None
@@ -55,10 +59,13 @@ class Tally:
     verified: int = 0
     failed: int = 0
     gone: int = 0
+    blank: int = 0
     failures: set[LedgerKey] = field(default_factory=set)
     _lock: Lock = field(default_factory=Lock)
 
-    def add(self, *, done: int = 0, reused: int = 0, verified: int = 0, failed: int = 0, gone: int = 0) -> None:
+    def add(
+        self, *, done: int = 0, reused: int = 0, verified: int = 0, failed: int = 0, gone: int = 0, blank: int = 0
+    ) -> None:
         """Count, and tell how far it has got."""
         with self._lock:
             self.done += done
@@ -66,6 +73,7 @@ class Tally:
             self.verified += verified
             self.failed += failed
             self.gone += gone
+            self.blank += blank
             if self.on_progress is not None:
                 self.on_progress(self.done, self.total - self.gone, self.failed)
 
@@ -212,8 +220,13 @@ class Round:
                 self._tally.add(gone=len(item.elements))
                 continue
             element, context, language = found
+            picture = self._crops / item.key.image
+            if is_blank(picture):
+                self._store.ledger.forget(item.key)
+                self._tally.add(gone=len(item.elements), blank=len(item.elements))
+                continue
             try:
-                image = (self._crops / item.key.image).read_bytes()
+                image = picture.read_bytes()
             except OSError as exc:
                 reason = f"The crop {item.key.image} cannot be read ({exc.strerror}): ingest its paper again."
                 self._record(item, InputError(reason), 0.0)

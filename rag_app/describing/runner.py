@@ -72,7 +72,7 @@ class Describing:
             models = [self._load(name, 0) for name in ([model] if model else failed_models(self._store, scope))]
             for one in models:  # one after the other, so that no server has to load them in turns
                 one.check(pictures=True)
-            plans = [plan(self._store, self._crops, one.name, scope, own_failures=model is None) for one in models]
+            plans = [plan(self._store, one.name, scope, own_failures=model is None) for one in models]
             tally = Tally(sum(planned.total for planned in plans), on_progress)
             tally.add()
             stopped = None
@@ -118,7 +118,7 @@ class Describing:
             failed=tally.failed,
             left=total - tally.done - tally.failed,
             already=sum(planned.already for planned in plans),
-            skipped=sum(planned.skipped for planned in plans),
+            skipped=sum(planned.skipped for planned in plans) + tally.blank,
             failures=tuple(f for f in self._store.ledger.failures() if (f.image, f.model) in failed),
             stopped=stopped,
             seconds=seconds,
