@@ -1,6 +1,6 @@
 """Fetching weights from the Hugging Face hub, only when a user asks for it by `rag-app models pull openclip:...`.
 
-Not tested against the hub itself: the tests have no network.
+Tested against a server that answers as the hub does for plain files, not against the hub itself.
 """
 
 # open_clip and huggingface_hub come with the clip extra only.
@@ -35,6 +35,7 @@ def pull(name: str, on_progress: Callable[[str, int, int], None]) -> Path:
     for repository in weights.text_repositories(weights.model_config(source)):
         if not Path(repository).is_dir():
             _tokenizer(repository, on_progress)
+    weights.locate(source)  # tells what is still missing
     return fetched[-1]
 
 
@@ -58,9 +59,9 @@ def _tokenizer(repository: str, on_progress: Callable[[str, int, int], None]) ->
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    on_progress(f"tokenizer of {repository}", 0, 0)
+    reporting = _reporting(f"tokenizer of {repository}", on_progress)
     try:
-        snapshot_download(repository, allow_patterns=_TOKENIZER_FILES)
+        snapshot_download(repository, allow_patterns=_TOKENIZER_FILES, tqdm_class=reporting)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:
         raise _unreachable(repository, exc) from exc
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from PIL import Image
 
-from adapters.open_clip.hub import offline
+from adapters.open_clip.hub import cache_folder, cached, offline
 from adapters.open_clip.naming import Source
 from adapters.open_clip.pictures import open_picture
 from adapters.open_clip.torchvision_shim import ensure_torchvision
-from adapters.open_clip.weights import Plan, locate
+from adapters.open_clip.weights import TOKENIZER_FILES, Plan, locate
 from rag_app.errors import ModelFailed, ModelUnsuitable, WeightsMissing
 
 
@@ -105,6 +105,7 @@ def _model(plan: Plan, source: Source, device: str) -> Any:  # Any: open_clip's 
             return create_model(
                 plan.architecture,
                 pretrained=None if named else str(plan.weights),
+                cache_dir=str(cache_folder()),
                 device=device,
                 precision="fp32",
                 force_quick_gelu=plan.quick_gelu,
@@ -134,13 +135,28 @@ def _model(plan: Plan, source: Source, device: str) -> Any:  # Any: open_clip's 
 
 
 def _tokenizer(plan: Plan, source: Source) -> Any:  # Any: open_clip's tokenizer
+    """open_clip's own. One from the hub is read from its folder in the cache: asked for by its name, transformers wants
+    files besides that a tokenizer's repository need not have."""
     from open_clip.factory import get_tokenizer
+    from open_clip.tokenizer import DEFAULT_CONTEXT_LENGTH, HFTokenizer
 
-    # Only tokenizers from the hub take this; it overrides a folder's own wish to run code that lies in it.
-    options: dict[str, Any] = {"trust_remote_code": False} if plan.config["text_cfg"].get("hf_tokenizer_name") else {}
+    text = plan.config["text_cfg"]
+    name = text.get("hf_tokenizer_name")
+    safe = {"trust_remote_code": False}  # overrides what a configuration may wish
     try:
         with offline():
-            return get_tokenizer(plan.architecture, **options)
+            if not name:
+                return get_tokenizer(plan.architecture)
+            if source.kind == "folder" or Path(name).is_dir():
+                return get_tokenizer(plan.architecture, cache_dir=None, **safe)
+            file = cached(name, *TOKENIZER_FILES)
+            assert file is not None  # weights.locate looked
+            return HFTokenizer(
+                str(file.parent),
+                context_length=text.get("context_length", DEFAULT_CONTEXT_LENGTH),
+                tokenizer_mode=text.get("tokenizer_mode"),
+                **{**text.get("tokenizer_kwargs", {}), **safe},
+            )
     except (OSError, ValueError, KeyError, TypeError, ImportError) as exc:
         reason = " ".join(str(exc).split())[:300]
         raise ModelUnsuitable(f"The tokenizer of {source.name} could not be loaded: {reason}.") from exc

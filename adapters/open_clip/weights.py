@@ -21,6 +21,7 @@ from adapters.open_clip.naming import SUFFIXES, Source
 from rag_app.errors import ModelUnsuitable, UnknownName, WeightsMissing
 
 CONFIG = "open_clip_config.json"
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model", "vocab.json")  # one is there
 # Millions of parameters of architectures whose text tower open_clip describes only by a hub name; the others are
 # counted. Source: open_clip's docs/model_profile.csv; the two -siglip are sums of towers listed there.
 _MILLIONS = {
@@ -208,7 +209,7 @@ def _check_text_files(source: Source, config: Mapping[str, Any], folder: Path | 
     """A tokenizer from the hub must be there too, else texts could not be read; WeightsMissing says which."""
     text = config["text_cfg"]
     for key, files in (
-        ("hf_tokenizer_name", ("tokenizer.json", "tokenizer_config.json", "sentencepiece.bpe.model", "vocab.json")),
+        ("hf_tokenizer_name", TOKENIZER_FILES),
         ("hf_model_name", ("config.json",)),
     ):
         name = text.get(key)

@@ -218,6 +218,8 @@ def reference(made: Made, files: Sequence[Path], texts: Sequence[str]) -> tuple[
 def loop(model: Any, preprocess: Any, files: Sequence[Path]) -> np.ndarray:  # Any: as open_clip gives them
     import torch
 
+    if not files:
+        return np.empty((0, 0))
     with torch.no_grad():
         rows = [
             model.encode_image(preprocess(Image.open(file).convert("RGB")).unsqueeze(0), normalize=True)

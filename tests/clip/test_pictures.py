@@ -240,3 +240,22 @@ def test_an_error_that_is_not_the_pictures_ends_it() -> None:
 
     with pytest.raises(MemoryError):
         list(batches([b"x"], broken, size=2))
+
+
+def test_memory_does_not_grow_with_the_number_of_pictures(made: dict[str, Made], photo: Image.Image) -> None:
+    """Kept, the 600 pictures would be 430 MB unpacked."""
+    import psutil
+
+    data = encoded(photo.resize((600, 400)), "JPEG")
+    model = load(made)
+    model.embed_images(itertools.repeat(data, 60))
+    process = psutil.Process()
+    before = process.memory_info().rss
+    highest = 0
+
+    def look(done: int) -> None:
+        nonlocal highest
+        highest = max(highest, process.memory_info().rss)
+
+    model.embed_images(itertools.repeat(data, 600), on_progress=look)
+    assert highest - before < 100e6
