@@ -27,7 +27,7 @@ def condition(filter: Filter) -> tuple[str, list[str]]:
     if filter.folders:
         parts.append(
             "document IN (SELECT document FROM aliases JOIN json_each(?) AS folder "
-            "ON path > json_extract(folder.value, '$[0]') AND path < json_extract(folder.value, '$[1]'))"
+            "ON aliases.path > json_extract(folder.value, '$[0]') AND aliases.path < json_extract(folder.value, '$[1]'))"
         )
         values.append(json.dumps([_inside(folder) for folder in filter.folders]))
     for key, value in filter.metadata:
