@@ -36,6 +36,7 @@ def make_library(
         paper = figure_paper(number, figures, folder / "crops", size=size)
         nodes = paper_nodes(pipeline, paper)
         vectors = {filled.space.name: vectors_of(nodes, dim=filled.space.dim)}
+        vectors |= library._images.vectors(nodes)  # pyright: ignore[reportPrivateUsage]  # as ingest does
         library._store.commit(paper, nodes, vectors)  # pyright: ignore[reportPrivateUsage]  # without a PDF to read
     return library
 
