@@ -117,7 +117,8 @@ class _Drawing:
         self._line(self._large, label, left + before, top, width=_CELL - before - after, fill=_INK)
         top += self._large.height
         self._place(card, left, top)
-        for text, fill in ((card.caption or card.text, _SOFT), (self._words.found(card.found_by), _MARK)):
+        lines = ((card.caption or card.text, _SOFT), (self._words.found(card.found_by), _MARK))
+        for text, fill in filter(lambda line: line[0], lines):
             top += self._small.height
             self._line(self._small, text, left, top, width=_CELL, fill=fill)
 

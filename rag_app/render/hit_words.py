@@ -41,11 +41,11 @@ class HitWords:
     )
     why: dict[str, str] = field(
         default_factory=lambda: {
-            "image": "looks like the picture",
-            "look": "its picture fits the words",
-            "meaning": "its texts mean the same",
-            "words": "its texts share words",
-            "without": "has what is not wanted",
+            "image": "likeness to the picture",
+            "look": "its picture and the words",
+            "meaning": "meaning of its texts",
+            "words": "words of its texts",
+            "without": "what is not wanted",
         }
     )
 
@@ -89,11 +89,11 @@ HIT_WORDS = {
             "mention": "بخشی که به آن ارجاع می‌دهد",
         },
         why={
-            "image": "شبیه تصویر است",
-            "look": "تصویرش به واژه‌ها می‌خورد",
-            "meaning": "متن‌هایش هم‌معنا هستند",
-            "words": "واژه‌های مشترک دارد",
-            "without": "آنچه نباید باشد را دارد",
+            "image": "شباهت به تصویر",
+            "look": "تصویر آن و واژه‌ها",
+            "meaning": "معنای متن‌های آن",
+            "words": "واژه‌های متن‌های آن",
+            "without": "آنچه نباید باشد",
         },
     ),
 }

@@ -45,7 +45,7 @@ class Twin:
 class Card:
     """One hit to be shown; the fields as in ImageHit and SearchHit. picture: the crop's path, or None.
 
-    caption: first line of its caption; text: what matched, "" where that is the caption itself.
+    caption: first line of its caption; text: what matched, "" where that is the caption or the picture itself.
     """
 
     rank: int
@@ -105,7 +105,7 @@ def image_hits(result: ImageResult, library: Pictures, *, picture: Path | None =
                 kind=hit.kind,
                 label=hit.label,
                 caption=caption,
-                text=_beside(hit.text, hit.caption or ""),
+                text=_beside(hit.text, hit.caption or "") if set(hit.found_by) - {"image"} else "",
                 score=hit.score,
                 found_by=hit.found_by,
                 why=hit.parts,
