@@ -50,6 +50,11 @@ class CaptionedImage:
     captions: Captions
     label: str | None = None
 
+    def joined(self, other: CaptionedImage) -> CaptionedImage:
+        """This image with the captions of `other`, a copy of it, as well."""
+        both = [(language, text) for one in (self, other) for language, texts in one.captions.items() for text in texts]
+        return CaptionedImage(self.name, self.path, _by_language(both), self.label or other.label)
+
 
 @dataclass(frozen=True, slots=True)
 class ImageSet:
@@ -173,7 +178,7 @@ def _label(record: Record) -> str | None:
         _refuse_misspelt(record, ("label",))
         return None
     value = record[known[0]]
-    if value is not None and not isinstance(value, str | int) or value == "":
+    if (value is not None and not isinstance(value, str | int)) or value == "":
         raise ValueError(f"{known[0]} is {value!r}, not the name of a class")
     return None if value is None else str(value)
 

@@ -27,9 +27,13 @@ class Estimate:
     high: float
     n: int
 
-    def text(self, digits: int = 3) -> str:
-        """ "0.842 [0.790, 0.889]", or "-" where there is nothing."""
-        return f"{self.value:.{digits}f} [{self.low:.{digits}f}, {self.high:.{digits}f}]" if self.n else "-"
+    def __str__(self) -> str:
+        """ "0.842 [0.79, 0.89]", or "-" where there is nothing."""
+        return f"{self.value:.3f} [{self.low:.2f}, {self.high:.2f}]" if self.n else "-"
+
+    def as_rank(self) -> str:
+        """The same for a rank: "3 [1, 7.5]"."""
+        return f"{self.value:g} [{self.low:g}, {self.high:g}]" if self.n else "-"
 
 
 def rank_of(scores: np.ndarray, wanted: int) -> int:

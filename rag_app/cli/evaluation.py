@@ -18,10 +18,11 @@ from rag_app.errors import LibraryDamaged
         "answers": "rag_app.cli.evaluation:answers",
         "extraction": "rag_app.cli.evaluation:extraction",
         "verification": "rag_app.cli.evaluation:verification",
+        "images": "rag_app.cli.evaluation_images:images",
     },
 )
 def evaluation() -> None:
-    """Measure retrieval, answers, extraction and verification against what is known.
+    """Measure retrieval, answers, extraction, verification and image search against what is known.
 
     A question set is JSONL, one question a line; data/README.md describes its fields. Shares come with 95 % bootstrap
     intervals; what was scored and what failed add up to the total.
