@@ -12,13 +12,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from rag_app.retrieval.image_text import StoredText
+
 
 @dataclass(frozen=True, slots=True)
 class Weights:
     """Weight of each part, which is about 0 to 1.
 
-    The part of texts and that of pixels count the same: with real weights neither is known to be better everywhere. Not
-    tuned: there is no model of real size here.
+    The part of texts and that of pixels count the same. They are not tuned: no image model with real weights was at
+    hand, and which of the two is better depends on the model and on the captions.
     """
 
     image: float = 1.0  # the picture, against the picture asked with, where words are asked too
@@ -29,16 +31,22 @@ class Weights:
 
 SURE = 0.5  # score of texts from which on they are trusted in full when they are joined with another part
 SAME = 0.985  # cosine of a picture with itself, saved again: it does not set the scale for all others
+_NAMED = 0.5  # of what its best part gave, from which on another part is named too
+_KIND_OF_TEXT = {"caption": "caption", "description": "description", "text in figure": "text"}
 
 
 @dataclass(slots=True)
 class Found:
-    """What is known of one image. Cosines and the score of texts are raw; None where that part says nothing."""
+    """What is known of one image. Cosines and the score of texts are raw; None where that part says nothing.
+
+    told: the text about it that fits best. parts: weighted, filled in by `score`; its score is their sum.
+    """
 
     image: float | None = None
     look: float | None = None
     meaning: float | None = None
     words: float | None = None
+    told: StoredText | None = None
     unwanted_look: float | None = None
     unwanted_texts: float | None = None
     parts: dict[str, float] = field(default_factory=dict)
@@ -46,6 +54,21 @@ class Found:
     @property
     def texts(self) -> float:
         return (self.meaning or 0.0) + (self.words or 0.0)
+
+    @property
+    def total(self) -> float:
+        return sum(self.parts.values())
+
+    @property
+    def by(self) -> tuple[str, ...]:
+        """What led to it: its picture, or the kind of text that fits best, or both where neither gave far less."""
+        given: dict[str, float] = {}
+        if self.image is not None or self.look is not None:
+            given["image"] = self.parts.get("image", 0.0) + self.parts.get("look", 0.0)
+        if self.told is not None:
+            given[_KIND_OF_TEXT[self.told.kind]] = self.parts.get("meaning", 0.0) + self.parts.get("words", 0.0)
+        best = max(given.values(), default=0.0)
+        return tuple(name for name, value in given.items() if value >= _NAMED * best and (value > 0 or value == best))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +94,21 @@ class Scale:
         return float(np.clip((cosine - self.low) / (self.high - self.low), 0.0, 1.0))
 
 
-def score(found: Mapping[int, Found], scales: Mapping[str, Scale], weights: Weights) -> dict[int, float]:
-    """The score of each image; its parts, whose sum it is, are put into `parts`.
+def score(found: Mapping[int, Found], scales: Mapping[str, Scale], weights: Weights) -> None:
+    """Puts its parts into each image that was found.
 
     scales: for "image", "look" and "unwanted_look", as far as they were asked.
     """
     joined = len(scales.keys() - {"unwanted_look"}) + any(one.texts for one in found.values()) > 1
     best_texts = max((one.texts for one in found.values()), default=0.0)
     best_unwanted = max((one.unwanted_texts or 0.0 for one in found.values()), default=0.0)
+    share = weights.texts / max(best_texts, SURE) if joined else 1.0
     for one in found.values():
         parts: dict[str, float] = {}
         if one.image is not None:
             parts["image"] = weights.image * scales["image"](one.image) if joined else one.image
         if one.look is not None:
             parts["look"] = weights.look * scales["look"](one.look)
-        share = weights.texts / max(best_texts, SURE) if joined else 1.0
         parts["meaning"] = share * (one.meaning or 0.0)
         parts["words"] = share * (one.words or 0.0)
         unwanted = [max(one.unwanted_texts or 0.0, 0.0) / max(best_unwanted, SURE)]
@@ -93,4 +116,3 @@ def score(found: Mapping[int, Found], scales: Mapping[str, Scale], weights: Weig
             unwanted.append(scales["unwanted_look"](one.unwanted_look))
         parts["without"] = -weights.without * max(unwanted)
         one.parts = {name: value for name, value in parts.items() if value}
-    return {row: sum(one.parts.values()) for row, one in found.items()}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,10 +17,11 @@ from rag_app.imaging.duplicates import grouped
 from rag_app.imaging.filling import FILL, FilledImages, knows
 from rag_app.imaging.records import ImageHit, ImageQuery, ImageResult
 from rag_app.imaging.scoring import Found, Scale, Weights, score
-from rag_app.imaging.texts import TextsOfImages
-from rag_app.retrieval.image_text import KNOWN, UNKNOWN, StoredText
+from rag_app.imaging.texts import Said, TextsOfImages
+from rag_app.retrieval.image_text import KNOWN, UNKNOWN
+from rag_app.retrieval.image_text import Weights as TextWeights
 from rag_app.retrieval.question import language_of
-from rag_app.store import Filter, Scored, Store, StoredNode
+from rag_app.store import Filter, Store, StoredNode
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -28,17 +29,32 @@ if TYPE_CHECKING:
     from rag_app.vectors.space import Space
 
 _CANDIDATES = 100  # asked of each part, at least; the worst of them sets the low end of a scale
-_KIND_OF_TEXT = {"caption": "caption", "description": "description", "text in figure": "text"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """Words, as each part understands them. look, meaning: vectors (dim,), None where that model cannot read them."""
+class _Words:
+    """Words, as each part understands them.
+
+    look, meaning: vectors (dim,) in the space of pictures and in that of texts; None where the model of that space does
+    not know the language.
+    """
 
     text: str
     look: np.ndarray | None
     meaning: np.ndarray | None
-    known: bool
+
+    @property
+    def weights(self) -> TextWeights:
+        return KNOWN if self.meaning is not None else UNKNOWN
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """like: vector (dim,) of the picture asked with."""
+
+    like: np.ndarray | None
+    wanted: _Words | None
+    unwanted: _Words | None
 
 
 class ImageSearch:
@@ -89,17 +105,18 @@ class ImageSearch:
             raise UsageError(f"k is {k}; ask for 1 image or more.")
         started = time.perf_counter()
         model, (embedding, space) = self._pictures(), self._texts()
-        like = _vector_of(image, model) if image is not None else None
-        wanted = _asked(text, model, embedding, space) if text else None
-        unwanted = _asked(without, model, embedding, space) if without else None
+        asked = _Question(
+            like=_vector_of(image, model) if image is not None else None,
+            wanted=_words(text, model, embedding, space) if text else None,
+            unwanted=_words(without, model, embedding, space) if without else None,
+        )
         asked_s = time.perf_counter() - started
         filter = filter or Filter(kinds=("figure",))
         with self._store.snapshot():
-            look = _Look(self._store, model, self._store.row_ids(filter), max(_CANDIDATES, 5 * k))
-            found, told = self._found(look, like, wanted, unwanted, space, filter)
-            scores = score(found, look.scales, self._weights)
-            best = sorted(scores, key=lambda row: (-scores[row], row))
-            hits = self._hits(best, k, found, scores, told, model)
+            among = _Among(self._store, filter, model.space if model else None, space, max(_CANDIDATES, 5 * k))
+            found = self._found(asked, among)
+            score(found, among.scales, self._weights)
+            hits = self._hits(found, k, model)
         seconds = {"vectors": asked_s, "total": time.perf_counter() - started}
         name = image.name if isinstance(image, Path) else f"{len(image)} bytes" if image is not None else None
         return ImageResult(
@@ -113,129 +130,96 @@ class ImageSearch:
             _note(text, image, model, hits, self._store.pictures()),
         )
 
-    def _found(
-        self,
-        look: _Look,
-        like: np.ndarray | None,
-        wanted: _Asked | None,
-        unwanted: _Asked | None,
-        space: Space | None,
-        filter: Filter,
-    ) -> tuple[dict[int, Found], dict[int, StoredText]]:
-        """What is known of every candidate, by row, and the text of each that fits best."""
+    def _found(self, asked: _Question, among: _Among) -> dict[int, Found]:
+        """What is known of every candidate, by row."""
         found: dict[int, Found] = {}
-        told: dict[int, StoredText] = {}
-        if like is not None:
-            look.candidates("image", like, found)
+        wanted, unwanted = asked.wanted, asked.unwanted
+        if asked.like is not None:
+            among.look_for("image", asked.like, found)
         if wanted is not None:
             if wanted.look is not None:
-                look.candidates("look", wanted.look, found)
-            told = self._from_texts(wanted, look, space, filter, found)
-        look.complete("image", like, found)
-        look.complete("look", wanted.look if wanted else None, found)
+                among.look_for("look", wanted.look, found)
+            self._read_for(wanted, among, found)
+        among.look_at("image", asked.like, found)
+        among.look_at("look", wanted.look if wanted else None, found)
         if unwanted is not None:
             if unwanted.look is not None:
-                look.candidates("unwanted_look", unwanted.look, {})
-                look.complete("unwanted_look", unwanted.look, found)
-            self._unwanted_texts(unwanted, look, space, filter, found)
-        return found, told
+                among.look_for("unwanted_look", unwanted.look, {})
+                among.look_at("unwanted_look", unwanted.look, found)
+            said = self._said_about(unwanted, among)
+            if said.ready is not None:
+                values = said.ready.scores(unwanted.text, unwanted.meaning, weights=unwanted.weights)
+                for image, value in zip(said.ready.images, values, strict=True):
+                    if image in found:
+                        found[_row(image)].unwanted_texts = float(value)
+        return found
 
-    def _from_texts(
-        self, asked: _Asked, look: _Look, space: Space | None, filter: Filter, found: dict[int, Found]
-    ) -> dict[int, StoredText]:
-        """Candidates by what is said about them; every candidate gets its score of texts."""
-        said = self._said.about(filter.kinds, space, asked.text, asked.meaning, look.rows)
-        if said.ready is None:
-            return {}
-        weights = KNOWN if asked.known else UNKNOWN
-        hits = said.ready.search(asked.text, asked.meaning, k=look.most, weights=weights, among=look.allowed)
-        others = said.ready.search(
-            asked.text, asked.meaning, k=len(found), weights=weights, among=found.keys() - {hit.image for hit in hits}
-        )
-        told = {}
-        for hit in [*hits, *others]:
-            row = int(str(hit.image))
-            one = found.setdefault(row, Found())
-            one.meaning, one.words = hit.meaning, hit.words
-            told[row] = said.texts[hit.text]
-        return told
-
-    def _unwanted_texts(
-        self, asked: _Asked, look: _Look, space: Space | None, filter: Filter, found: dict[int, Found]
-    ) -> None:
-        said = self._said.about(filter.kinds, space, asked.text, asked.meaning, look.rows)
+    def _read_for(self, words: _Words, among: _Among, found: dict[int, Found]) -> None:
+        """Candidates by what is said about them join `found`; every candidate there gets its score of texts."""
+        said = self._said_about(words, among)
         if said.ready is None:
             return
-        scores = said.ready.scores(asked.text, asked.meaning, weights=KNOWN if asked.known else UNKNOWN)
-        for row, value in zip(said.ready.images, scores, strict=True):
-            if row in found:
-                found[int(str(row))].unwanted_texts = float(value)
+        hits = said.ready.search(words.text, words.meaning, k=among.most, weights=words.weights, among=among.allowed)
+        left = found.keys() - {hit.image for hit in hits}
+        hits += said.ready.search(words.text, words.meaning, k=len(left), weights=words.weights, among=left)
+        for hit in hits:
+            one = found.setdefault(_row(hit.image), Found())
+            one.meaning, one.words, one.told = hit.meaning, hit.words, said.texts[hit.text]
 
-    def _hits(
-        self,
-        best: list[int],
-        k: int,
-        found: dict[int, Found],
-        scores: dict[int, float],
-        told: dict[int, StoredText],
-        model: FilledImages | None,
-    ) -> list[ImageHit]:
+    def _said_about(self, words: _Words, among: _Among) -> Said:
+        return self._said.about(among.kinds, among.texts, words.text, words.meaning, among.rows)
+
+    def _hits(self, found: dict[int, Found], k: int, model: FilledImages | None) -> list[ImageHit]:
         """The `k` best groups of near-duplicates, each as its best image."""
-        looked_at = 3 * k + 10
-        stored = {node.row: node for node in self._store.nodes(best[:looked_at])}
-        rows = [row for row in best[:looked_at] if row in stored]
-        files = {row: self._crops / str(stored[row].metadata[keys.IMAGE]) for row in rows if _image(stored[row])}
-        vectors = self._store.vectors(model.space.name, rows) if model else {}
+        best = sorted(found, key=lambda row: (-found[row].total, row))[: 3 * k + 10]
+        stored = {node.row: node for node in self._store.nodes(best)}
+        files = {row: self._crops / name for row, node in stored.items() if (name := node.metadata.get(keys.IMAGE))}
+        vectors = self._store.vectors(model.space.name, best) if model else {}
         return [
-            _hit(
-                stored[row],
-                scores[row],
-                found[row],
-                told.get(row),
-                tuple(stored[other].node_id for other in others),
-            )
-            for row, *others in grouped(rows, files, vectors)[:k]
+            _hit(stored[row], found[row], tuple(stored[other].node_id for other in others))
+            for row, *others in grouped([row for row in best if row in stored], files, vectors)[:k]
         ]
 
 
-class _Look:
-    """Cosines of pictures, in the image space that answers, among the rows allowed."""
+class _Among:
+    """The images that may be found, and where their vectors and those of their texts are. most: candidates a part."""
 
-    def __init__(self, store: Store, model: FilledImages | None, rows: np.ndarray | None, most: int) -> None:
+    def __init__(self, store: Store, filter: Filter, pictures: Space | None, texts: Space | None, most: int) -> None:
         self._store = store
-        self._space = model.space if model else None
-        self.rows = rows
-        self.allowed = set(rows.tolist()) if rows is not None else None
+        self._pictures = pictures
+        self.texts = texts
+        self.kinds = filter.kinds
+        self.rows = store.row_ids(filter)
+        self.allowed = set(self.rows.tolist()) if self.rows is not None else None
         self.most = most
         self.scales: dict[str, Scale] = {}
 
-    def candidates(self, part: str, vector: np.ndarray, found: dict[int, Found]) -> None:
+    def look_for(self, part: str, vector: np.ndarray, found: dict[int, Found]) -> None:
         """The best pictures for a vector (dim,) join `found`; they set the part's scale."""
-        if self._space is None:
+        if self._pictures is None:
             return
-        best: list[Scored] = self._space.search(vector, k=self.most, rows=self.rows)
+        best = self._pictures.search(vector, k=self.most, rows=self.rows)
         self.scales[part] = Scale.of(np.array([hit.score for hit in best]))
         for hit in best:
             found.setdefault(hit.row, Found())
 
-    def complete(self, part: str, vector: np.ndarray | None, found: dict[int, Found]) -> None:
+    def look_at(self, part: str, vector: np.ndarray | None, found: dict[int, Found]) -> None:
         """Every candidate with a picture vector gets its cosine."""
-        if self._space is None or vector is None:
+        if self._pictures is None or vector is None:
             return
-        for row, own in self._store.vectors(self._space.name, list(found)).items():
+        for row, own in self._store.vectors(self._pictures.name, list(found)).items():
             setattr(found[row], part, float(own @ vector))
 
 
-def _asked(text: str, model: FilledImages | None, embedding: BaseEmbedding, space: Space | None) -> _Asked:
+def _words(text: str, model: FilledImages | None, embedding: BaseEmbedding, space: Space | None) -> _Words:
     language = language_of(text)
     look = meaning = None
     if model is not None and knows(model.embedding, language):
         look = model.embedding.embed_texts([text])[0]
     languages = languages_of(embedding)
-    known = space is not None and (languages is None or language in languages)
-    if known:
+    if space is not None and (languages is None or language in languages):
         meaning = np.asarray(embedding.get_query_embedding(text), dtype=np.float32)
-    return _Asked(text, look, meaning, known)
+    return _Words(text, look, meaning)
 
 
 def _vector_of(image: Path | bytes, model: FilledImages | None) -> np.ndarray:
@@ -247,13 +231,8 @@ def _vector_of(image: Path | bytes, model: FilledImages | None) -> np.ndarray:
     return found.vectors[0]
 
 
-def _hit(
-    node: StoredNode, value: float, found: Found, told: StoredText | None, duplicates: tuple[str, ...]
-) -> ImageHit:
-    metadata = node.metadata
-    by = ["image"] if found.image is not None or found.parts.get("look") else []
-    if told is not None and (found.parts.get("meaning", 0.0) > 0 or found.parts.get("words")):
-        by.append(_KIND_OF_TEXT[told.kind])
+def _hit(node: StoredNode, found: Found, duplicates: tuple[str, ...]) -> ImageHit:
+    metadata, told = node.metadata, found.told
     page, *box = metadata[keys.PLACES][0]
     return ImageHit(
         node_id=node.node_id,
@@ -264,8 +243,8 @@ def _hit(
         kind=node.kind,
         label=node.label,
         caption=metadata[keys.CAPTION] or (told.text if told is not None and told.kind == "caption" else None),
-        score=round(value, 6),
-        found_by=tuple(by),
+        score=round(found.total, 6),
+        found_by=found.by,
         parts={name: round(part, 4) for name, part in found.parts.items()},
         text=told.text if told is not None else node.text,
         image=metadata[keys.IMAGE],
@@ -273,8 +252,9 @@ def _hit(
     )
 
 
-def _image(node: StoredNode) -> bool:
-    return bool(node.metadata.get(keys.IMAGE))
+def _row(image: Hashable) -> int:
+    assert isinstance(image, int)  # images are told by the rows of their nodes
+    return image
 
 
 def _note(
