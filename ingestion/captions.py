@@ -53,6 +53,12 @@ def match_caption(text: str) -> CaptionMatch | None:
     )
 
 
+def without_number(text: str) -> str:
+    """A caption without the "Figure 3:" that it opens with."""
+    m = _CAPTION.match(text.translate(_DIGITS))
+    return text[m.end() :].strip() if m else text
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """A figure or table that can have a caption."""

