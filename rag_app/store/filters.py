@@ -26,8 +26,8 @@ def condition(filter: Filter) -> tuple[str, list[str]]:
         values.append(json.dumps(filter.exclude_kinds))
     if filter.folders:
         parts.append(
-            "document IN (SELECT document FROM aliases JOIN json_each(?) AS folder "
-            "ON aliases.path > json_extract(folder.value, '$[0]') AND aliases.path < json_extract(folder.value, '$[1]'))"
+            "document IN (SELECT aliases.document FROM aliases JOIN json_each(?) AS folder ON aliases.path > "
+            "json_extract(folder.value, '$[0]') AND aliases.path < json_extract(folder.value, '$[1]'))"
         )
         values.append(json.dumps([_inside(folder) for folder in filter.folders]))
     for key, value in filter.metadata:

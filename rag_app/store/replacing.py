@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from rag_app.store.failures import os_errors
 
@@ -15,13 +17,20 @@ def replace_file(path: Path, parts: Iterable[bytes | memoryview], *, library: Pa
 
     At any moment there is the old file or the new one. Raises DiskFull, LibraryReadOnly about `library`.
     """
+    with replacing(path, library=library) as file:
+        for part in parts:
+            file.write(part)
+
+
+@contextmanager
+def replacing(path: Path, *, library: Path) -> Iterator[BinaryIO]:
+    """As `replace_file`, for what is written piece by piece; nothing is replaced when the block raises."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     with os_errors(library):
         path.parent.mkdir(exist_ok=True)
         try:
             with temporary.open("wb") as file:
-                for part in parts:
-                    file.write(part)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

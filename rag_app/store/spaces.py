@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import UTC, datetime
 
 import numpy as np
@@ -109,6 +109,21 @@ def since(connection: sqlite3.Connection, name: str, generation: int) -> tuple[n
         rows[i] = row
         matrix[i] = np.frombuffer(blob, VECTOR)
     return rows, matrix
+
+
+def batches(connection: sqlite3.Connection, name: str, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """All rows (n,) int64 and vectors (n, dimension) float32 of a space, at most `size` at a time, in order of rows."""
+    found = find(connection, name)
+    last = -1
+    while found is not None:
+        block = connection.execute(
+            "SELECT row, vector FROM vectors WHERE space = ? AND row > ? ORDER BY row LIMIT ?", (found[0], last, size)
+        ).fetchall()
+        if not block:
+            return
+        last = block[-1][0]
+        vectors_of = np.frombuffer(b"".join(blob for _, blob in block), VECTOR).reshape(len(block), found[1])
+        yield np.array([row for row, _ in block], np.int64), vectors_of
 
 
 def removed_since(connection: sqlite3.Connection, generation: int) -> np.ndarray | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from threading import Lock
@@ -426,6 +426,10 @@ class Store:
         """Rows (n,) int64 and vectors (n, dimension) float32 stored after `generation`; 0 gives all."""
         with self.snapshot() as connection:
             return spaces.since(connection, space, generation)
+
+    def vector_batches(self, space: str, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """As `vectors_since` from 0, at most `size` vectors at a time, in order of rows. Call it inside a snapshot."""
+        return spaces.batches(self.database.connection, space, size)
 
     def removed_since(self, generation: int) -> np.ndarray | None:
         """Rows removed after `generation`; None when that is too long ago to know."""

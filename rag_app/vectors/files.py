@@ -17,9 +17,10 @@ from typing import BinaryIO
 
 import faiss
 
-from rag_app.store.replacing import replace_file
+from rag_app.store.replacing import replacing
 
 MARK = b"RAGSPACE"
+_BLOCK = 1 << 20
 _HEAD_BYTES = 4096  # checked at every opening: where FAISS keeps the sizes it allocates by
 
 
@@ -41,16 +42,42 @@ class Origin:
 
 
 def write(path: Path, index: faiss.Index, *, space: str, generation: int, token: str) -> None:
-    """Write the index; at any moment there is the old file or the new one, whole.
+    """Write the index; at any moment there is the old file or the new one, whole. No second copy of it is made.
 
     Raises DiskFull, LibraryReadOnly.
     """
-    data = memoryview(faiss.serialize_index(index))  # pyright: ignore[reportArgumentType]  # numpy arrays are buffers
-    origin = Origin(
-        space, generation, token, index.ntotal, data.nbytes, zlib.crc32(data[:_HEAD_BYTES]), zlib.crc32(data)
-    )
-    end = json.dumps(dataclasses.asdict(origin)).encode()
-    replace_file(path, [data, end, struct.pack("<I", len(end)), MARK], library=path.parent.parent)
+    with replacing(path, library=path.parent.parent) as file:
+        written = _Written(file)
+        # FAISS would turn an error of the callback into one of its own: it is kept and raised here.
+        writer = faiss.PyCallbackIOWriter(written.take, _BLOCK)  # pyright: ignore[reportAttributeAccessIssue]  # made at import
+        faiss.write_index(index, writer)
+        if written.error is not None:
+            raise written.error
+        origin = Origin(space, generation, token, index.ntotal, written.size, zlib.crc32(written.head), written.crc)
+        end = json.dumps(dataclasses.asdict(origin)).encode()
+        file.write(end + struct.pack("<I", len(end)) + MARK)
+
+
+class _Written:
+    """What FAISS has written so far."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = self.crc = 0
+        self.head = b""
+        self.error: OSError | None = None
+
+    def take(self, data: bytes) -> None:
+        if self.error is not None:
+            return
+        try:
+            self._file.write(data)
+        except OSError as exc:
+            self.error = exc
+        self.size += len(data)
+        self.crc = zlib.crc32(data, self.crc)
+        if len(self.head) < _HEAD_BYTES:
+            self.head = (self.head + data)[:_HEAD_BYTES]
 
 
 def read_origin(path: Path, *, thorough: bool = False) -> Origin:

@@ -1,9 +1,9 @@
 """Space: exact search over the vectors of one embedding space, with the filter inside the search.
 
 The FAISS index is derived from the store and may be thrown away at any time. It is flat (exact): 12 ms for 100,000
-nodes of 384 dimensions on one thread. A library past 200,000 nodes would take IndexScalarQuantizer (SQ8, a third of the
-time, recall 0.99), past 500,000 HNSW; both go where `_new_index` is, and HNSW, which cannot delete, also needs a
-rebuild in `catch_up`.
+nodes of 384 dimensions on one thread; benchmarks/image_scale.py has the time of a million of 512. Where that is too
+slow, IndexScalarQuantizer (SQ8) takes a third of the time at a recall of 0.99, HNSW less; both go where `_new_index`
+is, and HNSW, which cannot delete, also needs a rebuild in `catch_up`.
 """
 
 from __future__ import annotations
@@ -20,7 +20,10 @@ from rag_app.store import Scored, Store
 from rag_app.store.spaces import parse
 from rag_app.vectors import files
 
-_SAVE_AFTER = 2000  # vectors added or removed since the file was written, after which a search writes it anew
+_SAVE_AFTER = 2000  # vectors added or removed since the file was written, after which a search writes it anew ...
+_SAVE_SHARE = 0.02  # ... and they must be this share of all: a million vectors of 512 take 2 GB to write
+_LARGE = 100_000  # vectors
+_BATCH = 20_000
 
 
 class Space:
@@ -87,7 +90,7 @@ class Space:
                 return
             self._apply(removed, rows, vectors)
             self._generation = target
-            if self._unsaved >= _SAVE_AFTER:
+            if self._worth_saving():
                 self._save_if_possible()
 
     def rebuild(self) -> None:
@@ -97,10 +100,15 @@ class Space:
             self._write()
 
     def save(self) -> None:
-        """Write the file when it is behind, for the next process to open. Raises DiskFull, LibraryReadOnly."""
+        """Write the file when it is behind, for the next process to open. Raises DiskFull, LibraryReadOnly.
+
+        A large file that lacks little is left as it is: reading it and what it lacks takes less than writing it anew.
+        """
         with self._lock, self.store.snapshot():
             self.catch_up()
-            if not self._file_is_current():
+            assert self._index is not None
+            little = self._index.ntotal > _LARGE and not self._worth_saving()
+            if not self._file_is_current() and not (little and self._file_is_trusted()):
                 self._write()
 
     def check(self) -> str | None:
@@ -133,7 +141,7 @@ class Space:
             self._trust(origin)
         except files.BrokenFile:
             self._build(target)
-            if self._unsaved >= _SAVE_AFTER:
+            if self._worth_saving():
                 self._save_if_possible()
             return
         self._index, self._generation, self._mapped, self._unsaved = index, origin.generation, current, 0
@@ -146,6 +154,12 @@ class Space:
             raise files.BrokenFile(f"{self.path.name} belongs to another state of the library")
         return origin
 
+    def _file_is_trusted(self) -> bool:
+        try:
+            return self._trusted_origin().generation > 0
+        except files.BrokenFile:
+            return False
+
     def _file_is_current(self) -> bool:
         try:
             return self._trusted_origin().generation == self._generation
@@ -153,19 +167,30 @@ class Space:
             return False
 
     def _build(self, generation: int) -> None:
-        rows, vectors = self.store.vectors_since(self.name, 0)
         index = _new_index(self.dim)
-        index.add_with_ids(vectors, rows)
-        self._index, self._generation, self._mapped, self._unsaved = index, generation, False, len(rows)
+        for rows, vectors in self.store.vector_batches(self.name, _BATCH):  # a copy of all would take as much again
+            index.add_with_ids(vectors, rows)
+        self._index, self._generation, self._mapped, self._unsaved = index, generation, False, index.ntotal
 
     def _apply(self, removed: np.ndarray, rows: np.ndarray, vectors: np.ndarray) -> None:
         assert self._index is not None
         changed = np.union1d(removed, rows)  # a row that is there already got a new vector
         if len(changed) == 0:
             return
-        self._index.remove_ids(faiss.IDSelectorBatch(changed))
+        if len(removed) or (len(rows) and rows.min() <= self._last()):  # else there is nothing to take out
+            self._index.remove_ids(faiss.IDSelectorBatch(changed))
         self._index.add_with_ids(vectors, rows)
         self._unsaved += len(changed)
+
+    def _last(self) -> int:
+        """The highest row in the index; rows only grow."""
+        assert self._index is not None
+        ids = self._index.id_map  # pyright: ignore[reportAttributeAccessIssue]  # of an IndexIDMap2
+        return int(faiss.vector_to_array(ids).max()) if self._index.ntotal else -1
+
+    def _worth_saving(self) -> bool:
+        assert self._index is not None
+        return self._unsaved >= max(_SAVE_AFTER, _SAVE_SHARE * self._index.ntotal)
 
     def _save_if_possible(self) -> None:
         if self.store.read_only:
