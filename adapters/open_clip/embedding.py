@@ -155,7 +155,7 @@ class OpenClipEmbedding(MultiModalEmbedding):
                 if self._int8 is None:
                     from adapters.open_clip.int8 import Int8Tower
 
-                    self._int8 = Int8Tower(model.model.cpu(), self.fingerprint(), model.side)
+                    self._int8 = Int8Tower(model.model, self.fingerprint(), model.side)
                 fast = self._int8
             return lambda prepared: fast.encode(torch.stack(prepared), self.model_name)
 

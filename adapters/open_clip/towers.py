@@ -61,7 +61,7 @@ def build(source: Source) -> Towers:
     import torch
 
     plan = locate(source)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = "cuda" if torch.cuda.is_available() and not source.int8 else "cpu"  # int8 is a way of the CPU
     model = _model(plan, source, device)
     if source.adapter is not None:
         from adapters.lora.clip import merge_adapter
