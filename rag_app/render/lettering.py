@@ -91,6 +91,10 @@ class Lettering:
         """Pixels that a line in visual order takes."""
         return sum(font.getlength(part) for font, part in self._runs(line))
 
+    def missing_in(self, text: str) -> set[str]:
+        """Letters of `text` that no font here has."""
+        return {letter for letter in text if self._font_of(letter) is None}
+
     def _runs(self, line: str) -> Iterator[tuple[Font, str]]:
         """The line's parts, each with the font that draws it."""
         for place, letters in groupby(line, key=self._font_of):
