@@ -185,7 +185,7 @@ class Space:
     def _last(self) -> int:
         """The highest row in the index; rows only grow."""
         assert self._index is not None
-        ids = self._index.id_map  # pyright: ignore[reportAttributeAccessIssue]  # of an IndexIDMap2
+        ids = self._index.id_map  # pyright: ignore[reportAttributeAccessIssue]  # of an IndexIDMap
         return int(faiss.vector_to_array(ids).max()) if self._index.ntotal else -1
 
     def _worth_saving(self) -> bool:
@@ -210,7 +210,7 @@ class Space:
 
 
 def _new_index(dim: int) -> faiss.Index:
-    return faiss.IndexIDMap2(faiss.IndexFlatIP(dim))
+    return faiss.IndexIDMap(faiss.IndexFlatIP(dim))
 
 
 def _bitmap(rows: np.ndarray) -> np.ndarray:
