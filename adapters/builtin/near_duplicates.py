@@ -14,8 +14,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from adapters.open_clip.decoding import batches
-from adapters.open_clip.pictures import open_picture, quiet
+from adapters.decoding import batches
+from adapters.pictures import open_picture, quiet
 
 BITS = 256
 _FREQUENCIES = 16

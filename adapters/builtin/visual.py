@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 
 from adapters.builtin import visual_features
+from adapters.decoding import batches
 from adapters.names import ModelName
-from adapters.open_clip.decoding import batches
-from adapters.open_clip.pictures import open_picture, quiet
+from adapters.pictures import open_picture, quiet
 from rag_app.errors import ModelUnsuitable, UnknownName
 from rag_app.models import ImageVectors
 from rag_app.settings import Settings

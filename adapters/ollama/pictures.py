@@ -9,14 +9,13 @@ from __future__ import annotations
 import io
 import math
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
+from adapters.pictures import FORMATS, MAX_PIXELS, plain
 from rag_app.errors import CorruptPicture, TooLarge
 
 LONG_SIDE = 1568  # pixels; larger pictures are scaled down: more costs tokens and time, and models see no more
 SHORT_SIDE = 28  # pixels; a thinner picture is padded with white: Qwen-VL's patches are that large
-MAX_PIXELS = 89_000_000  # of the picture as given; just under where Pillow warns of a bomb
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")  # none that runs a program
 _LOSSY = {"JPEG", "MPO"}
 _JPEG_QUALITY = 92
 
@@ -32,7 +31,7 @@ def normalised(image: bytes) -> bytes:
         TooLarge: more than MAX_PIXELS, known before it is unpacked.
     """
     try:
-        with Image.open(io.BytesIO(image), formats=_FORMATS) as opened:
+        with Image.open(io.BytesIO(image), formats=FORMATS) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise TooLarge(_too_large(f"{opened.width} x {opened.height} pixels"))
             lossy, normal = opened.format in _LOSSY, _is_normal(opened)
@@ -41,7 +40,7 @@ def normalised(image: bytes) -> bytes:
             opened.load()
             if normal:
                 return image
-            plain = _sized(_plain(opened))
+            sent = _sized(plain(opened))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as exc:
         raise TooLarge(_too_large("too many pixels")) from exc
     except UnidentifiedImageError as exc:
@@ -52,16 +51,16 @@ def normalised(image: bytes) -> bytes:
         raise CorruptPicture(f"The picture is damaged ({exc}); copy or download it again.") from exc
     written = io.BytesIO()
     if lossy:
-        plain.save(written, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
+        sent.save(written, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
     else:
-        plain.save(written, "PNG", compress_level=1)
+        sent.save(written, "PNG", compress_level=1)
     return written.getvalue()
 
 
 def tokens(image: bytes) -> int:
     """Context that a normalised picture may take, from above: a token for each 28 x 28 pixels, as Qwen-VL counts, and
     at least the 1024 that Ollama gives it; Gemma 3 takes 256, LLaVA 1.6 up to 2880."""
-    with Image.open(io.BytesIO(image), formats=_FORMATS) as opened:
+    with Image.open(io.BytesIO(image), formats=FORMATS) as opened:
         return max(1024, math.ceil(opened.width / 28) * math.ceil(opened.height / 28)) + 16
 
 
@@ -79,21 +78,6 @@ def _is_normal(image: Image.Image) -> bool:
         and max(image.size) <= LONG_SIDE
         and min(image.size) >= SHORT_SIDE
     )
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    """The image as RGB, upright, on white."""
-    turned = ImageOps.exif_transpose(image)
-    if turned.mode.startswith("I") or turned.mode == "F":  # 16 bits and more: stretch what is there over 8 bits
-        low, high = turned.getextrema()
-        assert isinstance(low, (int, float)) and isinstance(high, (int, float))  # one band
-        scale = 255.0 / max(high - low, 1e-9)
-        floating = turned.convert("F")
-        turned = floating.point(lambda value: value * scale - low * scale).convert("L")
-    if turned.mode in {"RGBA", "LA", "PA", "RGBa", "La"} or "transparency" in turned.info:
-        layered = turned.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", layered.size, "white"), layered).convert("RGB")
-    return turned.convert("RGB")
 
 
 def _sized(image: Image.Image) -> Image.Image:

@@ -17,13 +17,13 @@ import numpy as np
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.embeddings.multi_modal_base import MultiModalEmbedding
 
+from adapters.decoding import batches
 from adapters.names import ModelName
 from adapters.open_clip import weights
-from adapters.open_clip.decoding import batches
 from adapters.open_clip.languages import known_languages
 from adapters.open_clip.naming import Source, parse_source
-from adapters.open_clip.pictures import quiet
 from adapters.open_clip.torchvision_shim import ensure_torchvision
+from adapters.pictures import quiet
 from rag_app.errors import CorruptPicture, ModelFailed, ModelUnsuitable
 from rag_app.models import ImageVectors
 from rag_app.settings import Settings

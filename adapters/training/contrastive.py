@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from adapters.decoding import batches
 from adapters.lora.clip import CONFIG, Tower, attach, save_adapter
 from adapters.names import parse_model_name
-from adapters.open_clip.decoding import batches
 from adapters.open_clip.naming import parse_source
-from adapters.open_clip.pictures import quiet
+from adapters.pictures import quiet
 from adapters.training.pairs import Pair, digest, split_by_group
 from adapters.training.recall import Recall, recall
 from rag_app.errors import ModelFailed, UsageError

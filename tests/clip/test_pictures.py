@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from adapters.decoding import batches
 from adapters.names import load_model, parse_model_name
-from adapters.open_clip.decoding import batches
 from adapters.open_clip.embedding import OpenClipEmbedding
-from adapters.open_clip.pictures import open_picture, quiet
+from adapters.pictures import open_picture, quiet
 from rag_app.errors import CorruptPicture, InputError, TooLarge
 from tests.clip.models import Made, write_pictures
 

@@ -1,4 +1,4 @@
-"""A picture file as CLIP should see it: upright RGB on white, or a sentence that says why not.
+"""A picture file as a model should see it: upright RGB on white, or a sentence that says why not.
 
 Where nothing is to be put right the pixels are exactly those of `Image.open(file).convert("RGB")`, which open_clip's
 own examples use; only large JPEGs may be decoded at a half, a quarter or an eighth of their size (see DRAFT).
@@ -21,7 +21,7 @@ MAX_PIXELS = 89_000_000  # just under where Pillow itself warns of a bomb; 270 M
 # Measured on 24 scientific pages and crops of 1800 to 3080 pixels (ViT-B-32 and RN50, random weights): cosine to the
 # full decoding >= 0.999993 at 3, 0.999992 at 2, 0.99981 at 1; 1.8 times as many pictures a second at 3.
 DRAFT = 3
-_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")  # none that runs a program
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "AVIF", "JPEG2000")  # none that runs a program
 _TWELVE_BITS = 4096
 
 
@@ -41,7 +41,7 @@ def open_picture(image: Path | bytes, *, side: int = 0) -> Image.Image:
         data = image.read_bytes() if isinstance(image, Path) else image
         if not data:
             raise EmptyFile(f"{name} is empty: download or copy it again.")
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as opened:
+        with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
             if opened.width * opened.height > MAX_PIXELS:
                 raise TooLarge(_too_large(name, f"{opened.width} x {opened.height}"))
             if side and opened.format == "JPEG" and opened.mode in ("RGB", "L"):
@@ -49,7 +49,7 @@ def open_picture(image: Path | bytes, *, side: int = 0) -> Image.Image:
                 if scale < 1:
                     opened.draft(opened.mode, (int(opened.width * scale) + 1, int(opened.height * scale) + 1))
             opened.load()
-            return _plain(opened)
+            return plain(opened)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as exc:
         raise TooLarge(_too_large(name, "too many")) from exc
     except UnidentifiedImageError as exc:
@@ -73,7 +73,8 @@ def _too_large(name: str, size: str) -> str:
     return f"{name} has {size} pixels, the limit is {MAX_PIXELS / 1e6:.0f} million: make it smaller."
 
 
-def _plain(image: Image.Image) -> Image.Image:
+def plain(image: Image.Image) -> Image.Image:
+    """An opened picture as RGB: upright as its EXIF data says, on white, 8 bits."""
     turned = ImageOps.exif_transpose(image) if image.getexif().get(0x0112, 1) != 1 else image
     if turned.mode.startswith("I") or turned.mode == "F":
         turned = _eight_bits(turned)
