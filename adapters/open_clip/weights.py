@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -235,8 +236,14 @@ def _size(config: Mapping[str, Any], architecture: str) -> int | None:  # Any: J
     import torch
     from open_clip.factory import create_model
 
-    with torch.device("meta"):
-        model = create_model(architecture, load_weights=False, device="meta")
+    said = logging.getLogger()  # open_clip warns there that this model has random weights, which nobody will use
+    level = said.level
+    said.setLevel(logging.ERROR)
+    try:
+        with torch.device("meta"):
+            model = create_model(architecture, load_weights=False, device="meta")
+    finally:
+        said.setLevel(level)
     return sum(p.numel() for p in model.parameters()) * 4
 
 
