@@ -108,6 +108,7 @@ def test_wrong_use_is_one_sentence(rag_app: CommandLine, words: tuple[str, ...],
 def test_a_model_is_shown_and_listed(rag_app: CommandLine, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = tmp_path / "vit"
     next(iter(MADE.values()))(folder)
+    caplog.clear()
     (tmp_path / "library").mkdir()
     settings = tmp_path / "library" / "settings.toml"
     settings.write_text(f'[models]\nimage_embedding = "openclip:{folder}"\n', encoding="utf-8")
