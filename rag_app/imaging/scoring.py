@@ -30,7 +30,8 @@ class Weights:
 
 
 SURE = 0.5  # score of texts from which on they are trusted in full when they are joined with another part
-SAME = 0.985  # cosine of a picture with itself, saved again: it does not set the scale for all others
+SAME = 0.985  # cosine of a picture with itself, saved again: it does not set the scale for all others ...
+_MOST = 1.2  # ... and lies this far up on it, at most
 _NAMED = 0.5  # of what its best part gave, from which on another part is named too
 _KIND_OF_TEXT = {"caption": "caption", "description": "description", "text in figure": "text"}
 
@@ -79,9 +80,9 @@ class Scale:
     high: float
 
     @classmethod
-    def of(cls, best: np.ndarray) -> Scale:
-        """From the cosines of the best pictures, best first."""
-        others = best[best < SAME] if (best < SAME).any() else best
+    def of(cls, best: np.ndarray, *, below: float = 2.0) -> Scale:
+        """From the cosines of the best pictures, best first; those from `below` on count where there are no others."""
+        others = best[best < below] if (best < below).any() else best
         if len(others) == 0:
             return cls(0.0, 1.0)
         return cls(float(others[-1]), float(others[0]))
@@ -91,7 +92,7 @@ class Scale:
             return 0.0
         if self.high - self.low < 1e-6:
             return 1.0 if cosine >= self.high else 0.0
-        return float(np.clip((cosine - self.low) / (self.high - self.low), 0.0, 1.0))
+        return float(np.clip((cosine - self.low) / (self.high - self.low), 0.0, _MOST))
 
 
 def score(found: Mapping[int, Found], scales: Mapping[str, Scale], weights: Weights) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from rag_app.errors import CorruptPicture, UsageError
 from rag_app.imaging.duplicates import grouped
 from rag_app.imaging.filling import FILL, FilledImages, knows
 from rag_app.imaging.records import ImageHit, ImageQuery, ImageResult
-from rag_app.imaging.scoring import Found, Scale, Weights, score
+from rag_app.imaging.scoring import SAME, Found, Scale, Weights, score
 from rag_app.imaging.texts import Said, TextsOfImages
 from rag_app.retrieval.image_text import KNOWN, UNKNOWN
 from rag_app.retrieval.image_text import Weights as TextWeights
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from rag_app.vectors.space import Space
 
+PICTURED = ("figure",)  # all that an image space holds
 _CANDIDATES = 100  # asked of each part, at least; the worst of them sets the low end of a scale
 
 
@@ -94,7 +96,7 @@ class ImageSearch:
             text: words that say what is shown; with `image`, how it is to differ ("like this, but a line chart").
             image: a picture file or an encoded picture; images that look like it are found.
             without: words that say what must not be shown.
-            filter: which images may be found; its kinds say what counts as an image.
+            filter: which images may be found; its kinds, figures where it has none, say what counts as an image.
 
         Raises UsageError when nothing is asked; CorruptPicture, EmptyFile, TooLarge for the picture; WeightsMissing.
         """
@@ -111,7 +113,9 @@ class ImageSearch:
             unwanted=_words(without, model, embedding, space) if without else None,
         )
         asked_s = time.perf_counter() - started
-        filter = filter or Filter(kinds=("figure",))
+        filter = filter or Filter()
+        if not filter.kinds:
+            filter = dataclasses.replace(filter, kinds=PICTURED)
         with self._store.snapshot():
             among = _Among(self._store, filter, model.space if model else None, space, max(_CANDIDATES, 5 * k))
             found = self._found(asked, among)
@@ -159,7 +163,8 @@ class ImageSearch:
         said = self._said_about(words, among)
         if said.ready is None:
             return
-        hits = said.ready.search(words.text, words.meaning, k=among.most, weights=words.weights, among=among.allowed)
+        some = among.of(said.ready.images)
+        hits = said.ready.search(words.text, words.meaning, k=among.most, weights=words.weights, among=some)
         left = found.keys() - {hit.image for hit in hits}
         hits += said.ready.search(words.text, words.meaning, k=len(left), weights=words.weights, among=left)
         for hit in hits:
@@ -189,17 +194,21 @@ class _Among:
         self._pictures = pictures
         self.texts = texts
         self.kinds = filter.kinds
-        self.rows = store.row_ids(filter)
-        self.allowed = set(self.rows.tolist()) if self.rows is not None else None
+        self.rows = None if filter == Filter(kinds=PICTURED) else store.row_ids(filter)
         self.most = most
         self.scales: dict[str, Scale] = {}
+
+    def of(self, images: Sequence[Hashable]) -> set[Hashable] | None:
+        """Those of `images` (rows) that may be found; None for all."""
+        return None if self.rows is None else set(np.intersect1d(np.array(images, np.int64), self.rows).tolist())
 
     def look_for(self, part: str, vector: np.ndarray, found: dict[int, Found]) -> None:
         """The best pictures for a vector (dim,) join `found`; they set the part's scale."""
         if self._pictures is None:
             return
         best = self._pictures.search(vector, k=self.most, rows=self.rows)
-        self.scales[part] = Scale.of(np.array([hit.score for hit in best]))
+        cosines = np.array([hit.score for hit in best])
+        self.scales[part] = Scale.of(cosines, below=SAME) if part == "image" else Scale.of(cosines)
         for hit in best:
             found.setdefault(hit.row, Found())
 
