@@ -26,7 +26,7 @@ _TELL_EVERY_S = 10.0
     example="rag-app describe --with qwen2.5vl:7b\n"
     "rag-app describe --with qwen2.5vl:7b --paper clip.pdf --kind figure\n"
     "rag-app describe --only unverified --with gemma3:12b\n"
-    "rag-app describe --with qwen2.5vl:7b --background; rag-app status",
+    "rag-app describe --with qwen2.5vl:7b --background",
 )
 @click.option(
     "--with",
