@@ -12,6 +12,7 @@ and of these by `text vectors` alone and by `words` alone.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from eval.images_records import (
     Query,
     Row,
 )
-from eval.images_rounds import rounds
+from eval.images_rounds import HoldOut, rounds
 from rag_app.errors import RagAppError
 
 DEPTH = 250  # images looked at of each search; one that comes later counts as not found
@@ -88,7 +89,7 @@ def run(
     data: ImageSet,
     gallery: Gallery,
     *,
-    stored: int | None = None,
+    hold_out: HoldOut | None = None,
     languages: Sequence[str] = (),
     versions: Mapping[str, str] | None = None,
     on_progress: Progress | None = None,
@@ -98,18 +99,23 @@ def run(
     Cost: one search a caption and a labelled image; memory 12 bytes a pair of image and caption.
 
     Args:
-        stored: captions stored of each image; all but the one asked with when None.
+        hold_out: what is stored and what is asked with; by default each caption in turn, all others being stored.
         languages: only these; all of the file when empty.
         on_progress: called with searches done and in all.
     """
     chosen = [one for one in data.languages() if not languages or one in languages]
     labels = Counter(image.label for image in gallery.images if image.label is not None)
     plans = {language: _asked_for(gallery, language) for language in chosen}
-    captions = sum(len(gallery.images[i].captions[language]) for language, kept in plans.items() for i in kept)
+    hold_out = hold_out or HoldOut()
+    captions = sum(
+        min(len(gallery.images[i].captions[language]), hold_out.asked or sys.maxsize)
+        for language, kept in plans.items()
+        for i in kept
+    )
     counter = _Counter(on_progress, captions + sum(n for n in labels.values() if n > 1))
-    reports = tuple(_language(gallery, one, plans[one], stored, counter) for one in chosen)
+    reports = tuple(_language(gallery, one, plans[one], hold_out, counter) for one in chosen)
     classes = _classes(gallery, labels, counter) if labels else None
-    return ImagesReport(data, tuple(gallery.images), gallery.models, versions or {}, stored, reports, classes)
+    return ImagesReport(data, tuple(gallery.images), gallery.models, versions or {}, hold_out, reports, classes)
 
 
 def _asked_for(gallery: Gallery, language: str) -> list[int]:
@@ -119,13 +125,13 @@ def _asked_for(gallery: Gallery, language: str) -> list[int]:
 
 
 def _language(
-    gallery: Gallery, language: str, asked_for: Sequence[int], stored: int | None, counter: _Counter
+    gallery: Gallery, language: str, asked_for: Sequence[int], hold_out: HoldOut, counter: _Counter
 ) -> LanguageReport:
     captions = [image.captions.get(language, ()) for image in gallery.images]
     allowed = set(asked_for)
     queries: list[Query] = []
     columns: list[Mapping[str, np.ndarray]] = []
-    for number in rounds([len(texts) for texts in captions], stored=stored):
+    for number in rounds([len(texts) for texts in captions], hold_out):
         gallery.store([[captions[i][j] for j in kept] for i, kept in enumerate(number.stored)], language)
         for image, index in number.asked:
             if image in allowed:

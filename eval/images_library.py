@@ -97,7 +97,7 @@ class LibraryGallery:
         self._sha256 = tuple(place)
         self.images = tuple(wanted[sha256] for sha256 in place)
         self._look_up(place)
-        self.notes += [f"{twice} images are copies of others; their captions were put together."] if twice else []
+        self.notes += [_copies(twice)] if twice else []
         self.notes += [f"{len(problems)} pictures have no picture vector."] if problems else []
 
     def _reads(self, language: str) -> bool:
@@ -230,3 +230,8 @@ def versions(models: Models) -> dict[str, str]:
     if "openclip:" in models.image_embedding:
         packages += ["open-clip-torch", "torch"]
     return {package: version(package) for package in packages}
+
+
+def _copies(count: int) -> str:
+    which = "1 image is a copy of another" if count == 1 else f"{count} images are copies of others"
+    return f"{which}; their captions were put together."

@@ -12,6 +12,7 @@ import numpy as np
 
 from eval.images_data import CaptionedImage, ImageSet
 from eval.images_metrics import DEPTHS, MEASURES, ClassScores, Estimate
+from eval.images_rounds import HoldOut
 from eval.statistics import SEED, text_table
 
 FUSED, TOWER, TEXTS, VECTORS, WORDS = "fused", "image tower", "texts", "text vectors", "words"
@@ -85,13 +86,13 @@ class ClassReport:
 
 @dataclass(frozen=True, slots=True)
 class ImagesReport:
-    """An evaluation of image search. stored: captions stored of each image, None for all but the one asked with."""
+    """An evaluation of image search."""
 
     data: ImageSet
     images: tuple[CaptionedImage, ...]
     models: Mapping[str, str]
     versions: Mapping[str, str]
-    stored: int | None
+    hold_out: HoldOut
     languages: tuple[LanguageReport, ...]
     classes: ClassReport | None
     seed: int = SEED
@@ -99,12 +100,8 @@ class ImagesReport:
 
     @property
     def protocol(self) -> str:
-        """What was done, in a sentence."""
-        kept = "all others" if self.stored is None else f"{self.stored} other{'' if self.stored == 1 else 's'}"
-        return (
-            f"Each caption is asked with once, {kept} of its image being stored, itself never. Ties count against what "
-            "is looked for; intervals are 95 % bootstraps over images."
-        )
+        """What was done, in words."""
+        return f"{self.hold_out.sentence} Ties count against what is looked for. Intervals: 95 % bootstrap over images."
 
 
 def to_dict(report: ImagesReport) -> dict[str, Any]:  # Any: JSON
@@ -114,7 +111,8 @@ def to_dict(report: ImagesReport) -> dict[str, Any]:  # Any: JSON
         "models": dict(report.models),
         "versions": dict(report.versions),
         "seed": report.seed,
-        "stored": report.stored,
+        "stored": report.hold_out.stored,
+        "asked": report.hold_out.asked,
         "protocol": report.protocol,
         "notes": list(report.notes),
         "languages": {one.language: _language_dict(one) for one in report.languages},

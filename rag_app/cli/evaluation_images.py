@@ -29,6 +29,9 @@ _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
     type=click.IntRange(min=0),
     help="Captions stored of each image. [default: all but the one asked with]",
 )
+@click.option(
+    "--asked", metavar="N", type=click.IntRange(min=1), help="Captions asked with of each image. [default: all]"
+)
 @click.option("--image-embedding", metavar="NAME", help="[default: models.image_embedding in settings]")
 @click.option("--text-embedding", metavar="NAME", help="[default: models.text_embedding in settings]")
 @click.option("--language", "languages", metavar="CODE", multiple=True, help="Only captions in it, as en. Repeatable.")
@@ -43,6 +46,7 @@ def images(
     *,
     file: Path,
     stored: int | None,
+    asked: int | None,
     image_embedding: str | None,
     text_embedding: str | None,
     languages: tuple[str, ...],
@@ -67,6 +71,7 @@ def images(
     from eval.images_data import read_image_set
     from eval.images_library import LibraryGallery, versions
     from eval.images_records import table, to_dict
+    from eval.images_rounds import HoldOut
     from rag_app.cli.progress import ProgressBar
     from rag_app.settings import Settings
 
@@ -81,7 +86,7 @@ def images(
         with ProgressBar("Reading", "pictures") as progress:
             gallery.read_pictures(on_progress=progress)
         with ProgressBar("Asking", "searches") as progress:
-            report = run(data, gallery, stored=stored, languages=languages, on_progress=progress)
+            report = run(data, gallery, hold_out=HoldOut(stored, asked), languages=languages, on_progress=progress)
     report = dataclasses.replace(report, versions=versions(models), notes=tuple(gallery.notes))
     written = _write(report, html=html, heat_map=heat_map, out=out)
     failed = any(one.failed for one in report.languages) or bool(gallery.failed)

@@ -108,9 +108,17 @@ def _languages(report: ImagesReport, misses: int) -> Iterator[dict[str, object]]
             "accounting": accounting(one).splitlines(),
             "heat": Markup(svg(heat, page=True)) if heat else None,  # svg() escapes its words
             "asked": asked,
-            "missed": len(one.worst),
+            "heading": _heading(len(one.worst), asked, misses),
             "misses": (_miss(report, query) for query in one.worst[:misses]),
         }
+
+
+def _heading(missed: int, asked: int, shown: int) -> str:
+    queries = f"{asked} {'query' if asked == 1 else 'queries'}"
+    if not missed:
+        return f"No misses in {queries}"
+    found = f"{missed} {'miss' if missed == 1 else 'misses'} in {queries}"
+    return found if missed <= shown else f"{found}, the {shown} worst of them"
 
 
 def _miss(report: ImagesReport, query: Query) -> _Miss:
