@@ -42,6 +42,7 @@ from rag_app.store import DocumentInfo, Filter, Store
 
 if TYPE_CHECKING:
     from rag_app.answering.answer import Answer
+    from rag_app.answering.chat_engine import PaperChatEngine
     from rag_app.answering.engine import PaperQueryEngine
     from rag_app.describing.planning import Only
     from rag_app.evidence import Answerer, Passage
@@ -356,7 +357,7 @@ class Library:
     ) -> PaperQueryEngine:
         """A LlamaIndex query engine over this library; arguments as in `ask`, streaming as in PaperQueryEngine.
 
-        `engine.use("ollama:gemma3:4b")` lets another model answer from the next question on.
+        `engine.use(answer="ollama:gemma3:4b")` lets another model answer from the next question on.
         """
         from rag_app.answering.engine import PaperQueryEngine
 
@@ -368,6 +369,23 @@ class Library:
             streaming=streaming,
             on_answer=self._saved,
             resolve=self._answerer,
+        )
+
+    def as_chat_engine(
+        self,
+        *,
+        k: int = 8,
+        answer: str | None = None,
+        papers: Sequence[str] = (),
+        pages: Sequence[int] = (),
+        kinds: Sequence[str] = (),
+        language: str | None = None,
+    ) -> PaperChatEngine:
+        """A LlamaIndex chat engine over this library, which understands follow-up questions; arguments as in `ask`."""
+        from rag_app.answering.chat_engine import PaperChatEngine
+
+        return PaperChatEngine(
+            self.as_query_engine(k=k, answer=answer, papers=papers, pages=pages, kinds=kinds, language=language)
         )
 
     def _answerer(self, name: str) -> Answerer:

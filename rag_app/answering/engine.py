@@ -15,7 +15,7 @@ from llama_index.core.schema import NodeWithScore, QueryBundle
 from rag_app import prompts
 from rag_app.answering.answer import Answer, Evidence
 from rag_app.answering.numbers import unsupported
-from rag_app.answering.streaming import async_stream, stream
+from rag_app.answering.streaming import AnswerStream, AsyncAnswerStream, async_stream, stream
 from rag_app.citations import MARK, Cited, cite
 from rag_app.errors import UnknownName
 from rag_app.evidence import Answerer, Draft, Passage, Question
@@ -161,17 +161,33 @@ class PaperQueryEngine(BaseQueryEngine):
 
     # --- as LlamaIndex calls it -------------------------------------------------------------------------------------
 
-    def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        asked = self._ask(query_bundle.query_str)
-        if self._streaming:
-            return stream(lambda on_text: self._answered(asked, on_text), asked.sources)
+    def respond(self, question: str) -> Response:
+        """The answer as a LlamaIndex Response, whatever `streaming` says; `query()` is this with its callbacks."""
+        asked = self._ask(question)
         return _response(self._answered(asked, None), asked)
 
-    async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
-        asked = await asyncio.to_thread(self._ask, query_bundle.query_str)
-        if self._streaming:
-            return async_stream(lambda on_text: self._aanswered(asked, on_text), asked.sources)
+    async def arespond(self, question: str) -> Response:
+        """As `respond`, without blocking the event loop."""
+        asked = await asyncio.to_thread(self._ask, question)
         return _response(await self._aanswered(asked, None), asked)
+
+    def stream(self, question: str) -> AnswerStream:
+        """The answer while it is written, whatever `streaming` says; see rag_app.answering.streaming."""
+        asked = self._ask(question)
+        return stream(lambda on_text: self._answered(asked, on_text), asked.sources)
+
+    async def astream(self, question: str) -> AsyncAnswerStream:
+        """As `stream`, for an event loop."""
+        asked = await asyncio.to_thread(self._ask, question)
+        return async_stream(lambda on_text: self._aanswered(asked, on_text), asked.sources)
+
+    def _query(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        question = query_bundle.query_str
+        return self.stream(question) if self._streaming else self.respond(question)
+
+    async def _aquery(self, query_bundle: QueryBundle) -> RESPONSE_TYPE:
+        question = query_bundle.query_str
+        return await self.astream(question) if self._streaming else await self.arespond(question)
 
     def _get_prompt_modules(self) -> dict:  # pyright: ignore[reportMissingTypeArgument]  # LlamaIndex's own signature
         return {}
