@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.clip.models import MADE, Made
+from tests.clip.shapes import Trained, train
 
 MISSING = [package for package in ("torch", "open_clip", "peft") if importlib.util.find_spec(package) is None]
 
@@ -35,3 +36,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Made]:
     """Small models of five architectures with seeded weights, each saved as a folder, by name."""
     root = tmp_path_factory.mktemp("models")
     return {name: make(root / name) for name, make in MADE.items()}
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """A tiny CLIP that knows drawn shapes in English and Persian, trained in about 80 seconds."""
+    return train(tmp_path_factory.mktemp("trained") / "tiny-clip")

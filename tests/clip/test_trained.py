@@ -20,14 +20,9 @@ from adapters.training.pairs import Pair, split_by_group
 from adapters.training.recall import recall
 from rag_app.errors import ModelUnsuitable, UsageError, WeightsMissing
 from tests.clip.models import Made, reference
-from tests.clip.shapes import CAPTIONS, CLASSES, ENGLISH, Trained, train, write_drawings
+from tests.clip.shapes import CAPTIONS, CLASSES, ENGLISH, Trained, write_drawings
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
-    return train(tmp_path_factory.mktemp("trained") / "tiny-clip")
 
 
 @pytest.fixture(scope="session")
