@@ -16,7 +16,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -29,7 +28,6 @@ from rag_app.imaging.filling import ImageSpaces
 from rag_app.intake import Intake
 from rag_app.reports import (
     DescribeReport,
-    DescriptionStatus,
     IngestReport,
     LibraryStatus,
     ReembedReport,
@@ -38,6 +36,7 @@ from rag_app.reports import (
     search_hit,
 )
 from rag_app.settings import Settings
+from rag_app.status import library_status
 from rag_app.store import DocumentInfo, Filter, Store
 
 if TYPE_CHECKING:
@@ -436,29 +435,7 @@ class Library:
 
     def status(self) -> LibraryStatus:
         """What the library holds; cheap."""
-        documents = self._store.documents()
-        nodes: Counter[str] = Counter()
-        for document in documents:
-            nodes.update(document.nodes)
-        return LibraryStatus(
-            path=str(self.path),
-            documents=tuple(documents),
-            pages=sum(document.pages for document in documents),
-            nodes=dict(nodes),
-            spaces=tuple(self._store.spaces()),
-            size_bytes=sum(file.stat().st_size for file in self.path.rglob("*") if file.is_file()),
-            answers=self._store.count_answers(),
-            read_only=self._store.read_only,
-            descriptions=self._descriptions(),
-            note=self._note(),
-        )
-
-    def _descriptions(self) -> DescriptionStatus:
-        ledger = self._store.ledger
-        described, verified = ledger.described()
-        return DescriptionStatus(
-            tuple(ledger.tallies()), described, verified, tuple(ledger.failures()), self._store.describer()
-        )
+        return library_status(self.path, self._store, note=self._note())
 
     def _note(self) -> str | None:
         return " ".join(note for note in (self._embeddings.note(), self._images.note()) if note) or None
