@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -130,9 +131,10 @@ class ChatStream(StreamingAgentChatResponse):
         if self.is_done:
             yield self.response
             return
-        for piece in self._answering.response_gen:
-            self.unformatted_response += piece
-            yield piece
+        with closing(self._answering.response_gen) as pieces:
+            for piece in pieces:
+                self.unformatted_response += piece
+                yield piece
         _done(self, self._answering.get_response(), self._finish)
 
     async def async_response_gen(self) -> AsyncGenerator[str, None]:

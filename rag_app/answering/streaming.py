@@ -90,16 +90,17 @@ def _pieces(run: Callable[[OnText], Answer], response: AnswerStream) -> Generato
             arrived.put(None)
 
     given = False
-    with ThreadPoolExecutor(1, thread_name_prefix="answer") as pool:
-        answering = pool.submit(work)
-        try:
-            while (piece := arrived.get()) is not None:
-                given = True
-                yield piece
-        finally:
-            abandoned.set()
-        answer = answering.result()
-        assert answer is not None, "abandoned while it was read"
+    pool = ThreadPoolExecutor(1, thread_name_prefix="answer")
+    answering = pool.submit(work)
+    try:
+        while (piece := arrived.get()) is not None:
+            given = True
+            yield piece
+    finally:
+        abandoned.set()
+        pool.shutdown(wait=False)  # never waited for: an abandoned stream may be collected in that very thread
+    answer = answering.result()
+    assert answer is not None, "abandoned while it was read"
     _finish(response, answer)
     if not given:
         yield answer.answer
