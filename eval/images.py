@@ -6,7 +6,9 @@ as users get it, `image tower` by the vectors of the pictures alone, `texts` by 
 and of these by `text vectors` alone and by `words` alone.
 
     text→image     queries are captions; the rank of the caption's image among all images
-    image→text     queries are images; the rank of the first of its captions among all held-out captions
+    image→text     queries are images; the rank of the first of its captions among all held-out captions, by the scores
+                   that the search for each caption gave the image; where an image tower takes part, the fused scale is
+                   another one for each caption (rag_app.imaging.scoring), which the other kinds are free of
     image→image    queries are images with a label; the other images in order of likeness
 """
 
@@ -195,24 +197,19 @@ def _to_text(language: str, asked: Sequence[Query], columns: Sequence[Mapping[st
     own: dict[int, list[int]] = {}
     for at, query in enumerate(asked):
         own.setdefault(query.image, []).append(at)
-    images = list(own)
-    ranks: dict[str, list[int]] = {}
+    rows = []
+    fused: dict[int, int] = {}
     for kind in KINDS:
-        if all(kind in column for column in columns) and columns:
-            held = np.stack([column[kind] for column in columns]).astype(np.float32)  # (n_queries, n_images)
-            ranks[kind] = [best_rank(held[:, image], own[image]) for image in images]
-    return [
-        Row(
-            language,
-            TO_TEXT,
-            kind,
-            len(images),
-            len(columns),
-            measures(mine, images, gallery=len(columns)),
-            None if kind == FUSED else lead(ranks[FUSED], mine, images),
-        )
-        for kind, mine in ranks.items()
-    ]
+        images = [image for image, mine in own.items() if any(kind in asked[at].ranks for at in mine)]
+        if not images:
+            continue
+        held = np.stack([column[kind] for column in columns])  # (n_queries, n_images)
+        ranks = [best_rank(held[:, image], own[image]) for image in images]
+        fused = fused or dict(zip(images, ranks, strict=True))
+        ahead = None if kind == FUSED else lead([fused[image] for image in images], ranks, images)
+        values = measures(ranks, images, gallery=len(columns))
+        rows.append(Row(language, TO_TEXT, kind, len(images), len(columns), values, ahead))
+    return rows
 
 
 def _classes(gallery: Gallery, labels: Mapping[str, int], counter: _Counter) -> ClassReport:

@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
+from adapters import names
 from eval.images import ONE_CAPTION, Seen, run
 from eval.images_data import CaptionedImage, ImageSet, read_image_set
 from eval.images_library import LibraryGallery
-from eval.images_records import FUSED, TOWER, WORDS, ImagesReport, lines, table, to_dict
+from eval.images_metrics import rank_of
+from eval.images_records import FUSED, TEXTS, TOWER, WORDS, ImagesReport, lines, table, to_dict
 from eval.images_rounds import HoldOut, rounds
 from rag_app.errors import ModelFailed
 from rag_app.render.heat_map import HeatMap, as_file, colour, svg
 from rag_app.render.image_report import heat_map, write_image_report
 from rag_app.settings import Settings
+from tests.colour_embedding import SETTINGS, ColourEmbedding
 from tests.commands import CommandLine
 
 # --- what is held out -----------------------------------------------------------------------------------------------
@@ -138,6 +141,8 @@ def test_an_image_with_one_caption_is_found_by_its_picture() -> None:
     (english,) = report.languages
     count = {row.kind: row.queries for row in english.rows if row.direction == "text→image"}
     assert count == {FUSED: 3, TOWER: 3, WORDS: 2}
+    back = {row.kind: row.queries for row in english.rows if row.direction == "image→text"}
+    assert back == {FUSED: 2, TOWER: 2, WORDS: 1}
     assert english.skipped == {} and english.scored == 2
 
 
@@ -302,6 +307,24 @@ def test_the_same_twice_and_what_is_stored(shapes: Path) -> None:
         assert {query.ranks[FUSED] for query in nothing.languages[0].queries} == {0}
         folder = gallery._folder
     assert not folder.exists()
+
+
+def test_a_model_with_words_is_scored_by_itself(shapes: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its ranks are those of the cosines of its own vectors."""
+    monkeypatch.setitem(names.LOADERS, ("image_embedding", "openclip"), "tests.colour_embedding:load")
+    monkeypatch.setattr(ColourEmbedding, "missing", False)
+    monkeypatch.setattr(ColourEmbedding, "breaks_after", None)
+    data = read_image_set(shapes)
+    with LibraryGallery(data, SETTINGS) as gallery:
+        gallery.read_pictures()
+        report = run(data, gallery, hold_out=HoldOut(1), languages=["fa"])
+        model = ColourEmbedding()
+        near = model.embed_images([one.path for one in gallery.images]).vectors
+        for query in report.languages[0].queries:
+            assert query.ranks[TOWER] == rank_of(near @ model.embed_texts([query.caption])[0], query.image)
+    kinds = [row.kind for row in report.languages[0].rows if row.direction == "text→image"]
+    assert kinds == [FUSED, TOWER, TEXTS, WORDS]  # MiniLM knows no Persian
+    assert report.models["image embedding"] == "openclip:colours"
 
 
 def test_what_the_command_refuses(shapes: Path, capfd: pytest.CaptureFixture[str]) -> None:
