@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
@@ -11,9 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from rag_app.cli.frame import Call, Command, pass_call, stdout_to_stderr
+from rag_app.errors import UsageError
 
 if TYPE_CHECKING:
     from rag_app.answering.answer import Answer
+    from rag_app.repl.chat import Chat
 
 _PROMPT = "? "
 
@@ -42,17 +46,21 @@ class Conversation(Command):
 def chat(call: Call, *, k: int, model: str | None, language: str | None) -> int:
     """Ask one question after the other, and change the model in between.
 
-    A line that begins with / is a command: /model NAME answers with another model from the next question on, /help
-    shows the others. Ctrl-C ends an answer, not the conversation. From a pipe, each line is a question; with --json
-    each answer is one line of JSON.
+    A line that begins with / is a command: /open N shows the cited page, /model NAME answers with another model from
+    the next question on, /save FILE keeps the conversation, /help shows the others. Follow-up questions are understood.
+    Ctrl-C ends an answer, not the conversation. From a pipe, each line is a question; with --json each answer is one
+    line of JSON.
     """
     from rag_app.library import Library
     from rag_app.render.drafting import DraftView
-    from rag_app.render.terminal import Screen, answer_text
-    from rag_app.repl.chat import Chat
+    from rag_app.render.terminal import Screen, answer_text, printable
+    from rag_app.repl.chat import Chat, Desk
     from rag_app.repl.loop import Surroundings, converse
 
     interactive = sys.stdin.isatty()
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # whatever a pipe brings is read
+    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     call.interrupted = "Interrupted; the answers so far stand."
 
     @contextlib.contextmanager
@@ -60,23 +68,38 @@ def chat(call: Call, *, k: int, model: str | None, language: str | None) -> int:
         with stdout_to_stderr(), DraftView(library.settings.terminal.right_to_left) as draft:
             yield draft
 
+    @contextlib.contextmanager
+    def progress(doing: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+        from rag_app.cli.progress import ProgressBar
+
+        with stdout_to_stderr(), ProgressBar(doing, unit) as bar:
+            yield bar
+
     def show(answer: Answer) -> None:
         if call.json:
-            click.echo(json.dumps(answer.to_dict(), ensure_ascii=False))
+            _echo(json.dumps(answer.to_dict(), ensure_ascii=False))
         else:
             screen = Screen.detect(library.settings.terminal.right_to_left)
-            click.echo(f"{answer_text(answer, screen, library=call.library)}\n")
+            _echo(f"{answer_text(answer, screen, library=call.library)}\n")
 
     with Library.open(call.library, create=False) as library:
-        talk = Chat(library, say=lambda text: click.echo(text, err=True), k=k, answer=model, language=language)
+        talk = Chat(
+            library,
+            say=lambda text: _echo(text, err=True),
+            k=k,
+            answer=model,
+            language=language,
+            desk=Desk(drafting, progress, _browse, _inline, colour=colour, on_terminal=sys.stderr.isatty()),
+            show=show,
+        )
         if interactive:
-            click.echo(f"Answers by {talk.models['answer']}. /help shows the commands, /quit leaves.", err=True)
+            _echo(f"Answers by {talk.models['answer']}. /help shows the commands, /quit leaves.", err=True)
         failed = converse(
             talk,
             Surroundings(
-                read=_read_line if interactive else _next_line,
+                read=_keyboard(talk) if interactive else _next_line,
                 show=show,
-                warn=lambda text: click.echo(f"Error: {text}", err=True),
+                warn=lambda text: _echo(f"Error: {printable(text)}", err=True),
                 drafting=drafting,
                 interactive=interactive,
             ),
@@ -84,14 +107,53 @@ def chat(call: Call, *, k: int, model: str | None, language: str | None) -> int:
     return 1 if failed and not interactive else 0
 
 
+def _echo(text: str, *, err: bool = False) -> None:
+    """Print; without colours where NO_COLOR asks for none."""
+    click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
+
+
+def _keyboard(talk: Chat) -> Callable[[], str]:
+    """How a person's lines are read: edited, with history and completion, where the terminal can."""
+    from rag_app.render.rtl import terminal_orders_itself
+
+    if not sys.stdout.isatty() or os.environ.get("TERM", "") in ("", "dumb", "unknown"):
+        return _read_line
+    from rag_app.repl.completing import Names
+    from rag_app.repl.keyboard import line_reader
+
+    names = Names(talk.library)
+    names.ask_for_models()
+    chosen = talk.library.settings.terminal.right_to_left
+    try:
+        history = talk.folder / "history"
+    except UsageError:  # a library that cannot be written keeps none
+        history = None
+    reorder = chosen == "reorder" or (chosen == "auto" and not terminal_orders_itself(os.environ))
+    return line_reader(names, history=history, reorder=reorder)
+
+
+def _browse(address: str) -> bool:
+    """Open an address in a browser with windows; whether there is one. One inside the terminal would take it over."""
+    import webbrowser
+
+    windows = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if not windows and not os.environ.get("BROWSER"):
+        return False
+    with stdout_to_stderr():
+        return webbrowser.open(address)
+
+
+def _inline(png: bytes) -> str | None:
+    from rag_app.render.inline import inline, protocol
+
+    how = protocol(os.environ) if sys.stderr.isatty() else None
+    return inline(png, how) if how else None
+
+
 def _read_line() -> str:
-    """A line from the keyboard, with the keys and the history that readline gives where it is there."""
-    with contextlib.suppress(ImportError):  # not on Windows
-        import readline  # noqa: F401  # importing it is what makes input() use it
-    if sys.stdout.isatty():
-        return input(_PROMPT)
+    """A line from a terminal that can do nothing else."""
     click.echo(_PROMPT, nl=False, err=True)
-    return input()
+    return _next_line()
 
 
 def _next_line() -> str:

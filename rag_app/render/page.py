@@ -111,7 +111,7 @@ def render_page(answer: Answer, *, library: Shelf) -> str:
             answer=answer,
             body=answer_html(answer.answer, shown={c.n: words.digits(c.n) for c in answer.citations}),
             pages=cited_pages(answer.citations, library=library),
-            crops=_crops(answer.citations, library=library),
+            crops=crops_of(answer.citations, library=library),
             total_seconds=answer.seconds.get("total", sum(answer.seconds.values())),
             direction=direction,
             words=words,
@@ -236,7 +236,7 @@ def _page_image(library: Shelf, document_id: str, page: int) -> str | None:
     return data_uri(webp.getvalue(), "image/webp")
 
 
-def _crops(citations: Sequence[Citation], *, library: Shelf) -> dict[int, str]:
+def crops_of(citations: Sequence[Citation], *, library: Shelf) -> dict[int, str]:
     """Citation number -> crop as a data URI; a crop cited several times stands at the first."""
     first = {citation.image: citation.n for citation in reversed(citations) if citation.image}
     return {n: data_uri(_crop(library, image), "image/png") for image, n in first.items()}

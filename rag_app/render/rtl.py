@@ -61,9 +61,13 @@ def visual_line(line: str, *, right_to_left: bool) -> str:
         return line
     from bidi.algorithm import get_display
 
-    joined = _reshaper().reshape(line).replace("\u200c", "").replace("\u200d", "")
-    shown = get_display(joined, base_dir="R" if right_to_left else "L")
+    shown = get_display(joined_letters(line), base_dir="R" if right_to_left else "L")
     return shown if isinstance(shown, str) else shown.decode()
+
+
+def joined_letters(line: str) -> str:
+    """`line` in logical order with the shapes its letters have beside one another, without the joiners."""
+    return _reshaper().reshape(line).replace("\u200c", "").replace("\u200d", "")
 
 
 @cache

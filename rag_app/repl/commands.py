@@ -1,4 +1,4 @@
-"""The commands of a conversation, as a table: a name, how it is written, what it does.
+"""The commands of a conversation, as a table: a name, how it is written, what it does, what can stand after it.
 
 A new command is one function and one line in COMMANDS.
 """
@@ -10,8 +10,8 @@ import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from adapters.names import ROLES, parse_role
-from rag_app.errors import ModelError, UsageError
+from rag_app.errors import UsageError
+from rag_app.repl import adding, looking, narrowing, repeating, saving, showing, switching
 from rag_app.repl.chat import Chat
 
 
@@ -21,11 +21,16 @@ class Leave(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ChatCommand:
-    """usage: its arguments as the user writes them; run: takes the words after the name."""
+    """usage: its arguments as the user writes them; run: takes the words after the name.
+
+    completes: what can stand at each place after the name, as rag_app.repl.completing knows it; the last one for all
+    places after it.
+    """
 
     usage: str
     help: str
     run: Callable[[Chat, Sequence[str]], None]
+    completes: tuple[str, ...] = ()
 
 
 def run_command(chat: Chat, line: str) -> None:
@@ -36,64 +41,73 @@ def run_command(chat: Chat, line: str) -> None:
     try:
         words = shlex.split(line.strip()[1:])
     except ValueError as exc:  # an open quotation mark
-        raise UsageError(f"{line.strip()!r} cannot be read ({exc}); close the quotation mark.") from exc
+        raise UsageError(f"{shown(line)} cannot be read ({exc}); close the quotation mark.") from exc
     name, arguments = (words[0].lower(), words[1:]) if words else ("", [])
     command = COMMANDS.get(name)
     if command is None:
-        near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.4)
+        near = difflib.get_close_matches(name[:40], COMMANDS, n=1, cutoff=0.4)
         hint = f"did you mean /{near[0]}?" if near else f"the commands are {', '.join(f'/{c}' for c in COMMANDS)}."
-        raise UsageError(f"There is no command /{name}; {hint}")
+        raise UsageError(f"There is no command {shown(f'/{name}')}; {hint}")
     command.run(chat, arguments)
 
 
+def shown(text: str) -> str:
+    """What the user typed, short enough for a sentence."""
+    line = " ".join(text.split())
+    return line if len(line) <= 60 else f"{line[:60]} …"
+
+
 def _help(chat: Chat, words: Sequence[str]) -> None:
-    rows = [(f"/{name} {command.usage}".rstrip(), command.help) for name, command in COMMANDS.items()]
+    chosen = COMMANDS
+    if words:
+        name = words[0].lower().removeprefix("/")
+        if name not in COMMANDS:
+            raise UsageError(f"There is no command {shown(f'/{name}')}; /help lists them.")
+        chosen = {name: COMMANDS[name]}
+    rows = [(f"/{name} {command.usage}".rstrip(), command.help) for name, command in chosen.items()]
     width = max(len(usage) for usage, _ in rows)
-    chat.say("\n".join([*(f"{usage:{width}}  {text}" for usage, text in rows), "Anything else is a question."]))
-
-
-def _model(chat: Chat, words: Sequence[str]) -> None:
+    lines = [f"{usage:{width}}  {text}" for usage, text in rows]
     if not words:
-        chat.say("\n".join(f"{role}: {chat.models[role]}" for role in ROLES if role in chat.models))
-    elif len(words) == 1:
-        chat.say(f"answer: {chat.use('answer', words[0])}")
-    elif len(words) == 2:
-        role = parse_role(words[0])
-        chat.say(f"{role}: {chat.use(role, words[1])}")
-    else:
-        raise UsageError("Write /model NAME or /model ROLE NAME, such as /model gemma3:4b.")
-
-
-def _models(chat: Chat, words: Sequence[str]) -> None:
-    from adapters.ollama import catalogue
-
-    _none_of(words, "models")
-    _model(chat, [])
-    try:
-        installed = catalogue.installed(chat.library.settings)
-    except ModelError as exc:
-        chat.say(f"builtin is always there. {exc}")
-        return
-    rows = [
-        (model.name, ", ".join(sorted(model.capabilities)), f"{model.size_bytes / 1e9:.1f} GB") for model in installed
-    ]
-    widths = [max((len(row[i]) for row in rows), default=0) for i in range(2)]
-    lines = [f"  {name:{widths[0]}}  {can:{widths[1]}}  {size}" for name, can, size in rows]
-    chat.say("\n".join(["installed in Ollama:", *(lines or ["  nothing; get a model: rag-app models pull NAME"])]))
+        lines += [
+            "Anything else is a question; a follow-up such as “and for Table 3?” is understood.",
+            "Alt-Enter, or a \\ at a line's end, starts a new line. Ctrl-C ends an answer; twice, the conversation.",
+        ]
+    chat.say("\n".join(lines))
 
 
 def _quit(chat: Chat, words: Sequence[str]) -> None:
     raise Leave
 
 
-def _none_of(words: Sequence[str], name: str) -> None:
-    if words:
-        raise UsageError(f"/{name} takes nothing after it.")
-
-
 COMMANDS: dict[str, ChatCommand] = {
-    "model": ChatCommand("[[ROLE] NAME]", "show the models in use, or answer with another one from now on", _model),
-    "models": ChatCommand("", "list the models that Ollama has", _models),
-    "help": ChatCommand("", "show this", _help),
+    "model": ChatCommand(
+        "[[ROLE] NAME]", "show the models in use, or answer with another one from now on", switching.model, ("models",)
+    ),
+    "models": ChatCommand("", "list the models that Ollama has", switching.models),
+    "again": ChatCommand("NAME", "ask the last question of another model, side by side", repeating.again, ("models",)),
+    "papers": ChatCommand("", "list the papers of the library", looking.papers),
+    "add": ChatCommand("PATH", "read a PDF, a picture or a folder into the library", adding.add, ("paths",)),
+    "filter": ChatCommand(
+        "[paper NAME ... | page N ... | none]",
+        "answer from these papers or pages only",
+        narrowing.narrow,
+        ("filters", "papers"),
+    ),
+    "kind": ChatCommand(
+        "[KIND ... | none]", "answer from these kinds of evidence only, such as table", narrowing.kind, ("kinds",)
+    ),
+    "language": ChatCommand("[en | fa | none]", "answer in this language", narrowing.language, ("languages",)),
+    "why": ChatCommand(
+        "[N]", "what was found for the last answer, by what, with scores; N: for citation N", looking.why
+    ),
+    "open": ChatCommand("[N]", "open the cited page of citation N, its box highlighted", showing.open_page),
+    "figure": ChatCommand("[N]", "show the figure, table or passage of citation N", showing.figure),
+    "image": ChatCommand(
+        "FILE [QUESTION]", "ask about a picture; builtin: find those like it", adding.image, ("paths",)
+    ),
+    "save": ChatCommand("FILE.html|.md|.jsonl", "write the conversation to a file", saving.save, ("paths",)),
+    "history": ChatCommand("", "list the questions of this conversation", looking.history),
+    "stats": ChatCommand("", "what the library holds and what this conversation took", looking.stats),
+    "help": ChatCommand("[COMMAND]", "show this", _help, ("commands",)),
     "quit": ChatCommand("", "leave; so does the end of input", _quit),
 }
