@@ -13,12 +13,15 @@ DEV  := $(VENV)/.dev-$(KEY)
 # Tests that need torch run in an environment of their own: the main job's stays free of it.
 CLIPVENV := $(VENV)-clip
 CLIP     := $(CLIPVENV)/.clip-$(KEY)
+# The site is built from docstrings without importing the program: its tools have an environment of their own.
+SITEVENV := $(VENV)-site
+SITE     := $(SITEVENV)/.site-$(firstword $(shell cksum < docs/requirements.txt))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PYTHONUTF8 := 1
 
-.PHONY: help demo test test-clip check bench docs clean
+.PHONY: help demo test test-clip check bench docs site clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
@@ -49,8 +52,11 @@ docs: $(DEV) ## Rewrite docs/cli.md from the commands' own --help, and the fault
 	$(BIN)/python docs/build_cli.py
 	$(BIN)/python docs/build_faults.py
 
+site: $(SITE) ## Build the documentation into site/, failing on any warning
+	NO_MKDOCS_2_WARNING=1 $(SITEVENV)/bin/mkdocs build --quiet --strict
+
 clean: ## Remove the environment, the caches and what demo and bench wrote
-	rm -rf $(VENV) $(CLIPVENV) demo_output bench_output .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIPVENV) $(SITEVENV) demo_output bench_output site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(CORE): | python-found
 	@echo "Installing into $(VENV)/ (about 0.7 GB, one to three minutes the first time)"
@@ -70,6 +76,12 @@ $(CLIP): | python-found
 	@$(CLIPVENV)/bin/python -m pip install --quiet --constraint constraints-clip.txt --editable '.[dev,clip]'
 	@$(CLIPVENV)/bin/rag-app models pull builtin
 	@rm -f $(CLIPVENV)/.clip-* && touch $@
+
+$(SITE): | python-found
+	@echo "Installing mkdocs into $(SITEVENV)/"
+	@test -x $(SITEVENV)/bin/python || $(PYTHON) -m venv $(SITEVENV)
+	@$(SITEVENV)/bin/python -m pip install --quiet --requirement docs/requirements.txt
+	@rm -f $(SITEVENV)/.site-* && touch $@
 
 .PHONY: python-found
 python-found:

@@ -69,6 +69,7 @@ class Description:
         return "\n".join(dict.fromkeys(part for part in (self.summary, self.text) if part))
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        """As JSON values, for storing; `from_dict` reads it back."""
         return dataclasses.asdict(self)
 
     @classmethod

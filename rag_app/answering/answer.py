@@ -64,4 +64,5 @@ class Answer:
     id: int | None = field(default=None)
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        """As JSON values: what `--json` prints and the library keeps."""
         return dataclasses.asdict(self)
