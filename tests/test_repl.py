@@ -149,7 +149,8 @@ def test_commands_are_a_table_and_unknown_ones_suggest(library: Library) -> None
 
 
 def test_ctrl_c_ends_the_answer_and_not_the_conversation(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
-    chat = Chat(library, say=print)
+    said: list[str] = []
+    chat = Chat(library, say=said.append)
     asked: list[str] = []
 
     def ask(question: str, **_: object) -> Answer:
@@ -161,7 +162,10 @@ def test_ctrl_c_ends_the_answer_and_not_the_conversation(library: Library, monke
     monkeypatch.setattr(chat, "ask", ask)
     talk = Talk(chat, ["slow one", KeyboardInterrupt(), "", TEMPERATURE])
     assert len(talk.answers) == 1 and talk.failed == 0
-    assert [warning.split(".")[0] for warning in talk.warnings] == ["Interrupted", "Press Ctrl-C again to leave, or ask on"]
+    assert [notice.split(".")[0] for notice in said if notice[:1] != "→"] == [
+        "Interrupted",
+        "Press Ctrl-C again to leave, or ask on",
+    ]
     with pytest.raises(KeyboardInterrupt):
         Talk(chat, [KeyboardInterrupt()], interactive=False)
 

@@ -112,7 +112,7 @@ class _OrderOfTheEye(Processor):
         fragments = transformation_input.fragments
         text = fragment_list_to_text(fragments)
         line = drawn(text.removesuffix(" "))  # prompt_toolkit ends a line with a blank for the cursor
-        room = transformation_input.width - len(PROMPT) - 1
+        room = transformation_input.width - len(PROMPT) - 3  # the blanks for the cursor fit too
         if line.text == text.removesuffix(" ") or len(line.text) > room:
             return Transformation(fragments)
         lead = room - len(line.text) if line.text.startswith(" ") and line.place[-1] == 0 else 0

@@ -50,7 +50,7 @@ def converse(chat: Chat, around: Surroundings) -> int:
             if interrupted:
                 return failed
             interrupted = True
-            around.warn("Press Ctrl-C again to leave, or ask on.")
+            chat.say("Press Ctrl-C again to leave, or ask on.")
             continue
         interrupted = False
         if not line:
@@ -70,7 +70,7 @@ def converse(chat: Chat, around: Surroundings) -> int:
         except KeyboardInterrupt:
             if not around.interactive:
                 raise
-            around.warn("Interrupted. Ask again, or leave with /quit.")
+            chat.say("Interrupted. Ask again, or leave with /quit.")
 
 
 def cleaned(line: str) -> str:

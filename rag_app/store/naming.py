@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import sqlite3
 from pathlib import Path, PurePath
 
@@ -63,10 +64,11 @@ def resolve(connection: sqlite3.Connection, name_or_id: str) -> int:
 
     Raises UnknownDocument, with the nearest names, or with the candidates when several fit.
     """
+    path = Path(os.path.expanduser(name_or_id))  # noqa: PTH111  # Path.expanduser raises where there is no such user
     tries = [
         ("document_id = ?", name_or_id),
         ("name = ?", name_or_id),
-        ("id IN (SELECT document FROM aliases WHERE path = ?)", str(Path(name_or_id).expanduser().resolve())),
+        ("id IN (SELECT document FROM aliases WHERE path = ?)", str(path.resolve())),
         ("id IN (SELECT document FROM aliases WHERE name = ?)", name_or_id),
     ]
     if len(name_or_id) >= MIN_ID_PREFIX and name_or_id.isalnum():
