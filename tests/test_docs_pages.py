@@ -13,6 +13,7 @@ import yaml
 
 from rag_app import errors
 from rag_app.cli.main import cli
+from rag_app.repl.commands import COMMANDS
 from rag_app.settings import Settings
 from tests.runnable import DOCS, ROOT, pages
 
@@ -31,6 +32,11 @@ def commands() -> list[str]:
 @pytest.mark.parametrize("command", commands())
 def test_every_command_has_its_how_to(command: str) -> None:
     assert re.search(rf"{re.escape(command)}(?![\w-])", HOW_TO), f"no how-to page shows {command!r}"
+
+
+def test_every_command_of_the_chat_is_in_its_table_and_no_other() -> None:
+    rows = re.findall(r"^\| `/(\w+)", PAGES["how-to/chat.md"], re.MULTILINE)
+    assert sorted(rows) == sorted(COMMANDS)
 
 
 def test_every_setting_is_in_the_configuration() -> None:
