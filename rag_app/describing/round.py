@@ -1,7 +1,7 @@
 """One model is asked everything that is planned for it, so many questions at a time as its server takes.
 
-A question that failed and may succeed later is put at the end of the line and asked with patience there: no other one
-waits while the server recovers.
+A question that failed and may succeed later is put further back in the line and asked with patience there: no other
+one waits while the server recovers.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from rag_app.models import LanguageModel
 from rag_app.store import LedgerKey, Reading, Store
 from rag_app.store.store import Embed
 
+FURTHER_BACK = 12  # answers that come before a failed question is asked again
 GONE_AFTER = 3  # questions in a row that no server answered: it is gone, and the rest stays pending
 
 Progress = Callable[[int, int, int], None]  # elements done, in all, failed
@@ -132,22 +133,23 @@ class Round:
 
     def _work_off(self, jobs: Iterator[Job], ready: deque[Job], askers: Askers[Job, Description]) -> None:
         """Keep the askers busy until nothing is left. A reply is kept before its asker gets the next question."""
-        asking = unanswered = 0
-        later: deque[Job] = deque()
+        asking = answered = unanswered = 0
+        later: deque[tuple[int, Job]] = deque()  # with the number of answers to wait for
         held: list[Outcome[Job, Description]] = []  # failed, unless the server turns out to be gone
         while ready or later or asking:
             while (ready or later) and asking < self._parallel:
-                askers.put(ready.popleft() if ready else later.popleft())
+                due = bool(later) and (not ready or later[0][0] <= answered)
+                askers.put(later.popleft()[1] if due else ready.popleft())
                 asking += 1
             ready.extend(_next(jobs, self._parallel - len(ready)))  # made ready while the model is at work
             outcome = askers.take()
-            asking -= 1
+            asking, answered = asking - 1, answered + 1
             self._settling.check()
             unanswered = unanswered + 1 if isinstance(outcome.error, ModelUnreachable) else 0
             if unanswered >= GONE_AFTER:
                 outcome, unanswered = self._once_more(outcome), 0
             if self._worth_another_try(outcome):
-                later.append(dataclasses.replace(outcome.job, patiently=True))
+                later.append((answered + FURTHER_BACK, dataclasses.replace(outcome.job, patiently=True)))
             elif unanswered:
                 held.append(outcome)
             else:  # the server is there: those held were single failures
