@@ -65,8 +65,9 @@ def _help(chat: Chat, words: Sequence[str]) -> None:
             raise UsageError(f"There is no command {shown(f'/{name}')}; /help lists them.")
         chosen = {name: COMMANDS[name]}
     rows = [(f"/{name} {command.usage}".rstrip(), command.help) for name, command in chosen.items()]
-    width = max(len(usage) for usage, _ in rows)
-    lines = [f"{usage:{width}}  {text}" for usage, text in rows]
+    width = max(len(usage) for usage, _ in rows)  # of the column on the left
+    hanging = " " * (width + 2)
+    lines = [line for u, text in rows for line in chat.screen.paragraph(text, first=f"{u:{width}}  ", indent=hanging)]
     if not words:
         lines += [
             "Anything else is a question; a follow-up such as “and for Table 3?” is understood.",
