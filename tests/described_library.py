@@ -26,7 +26,7 @@ def make_library(
     settings: Settings | None = None,
     size: tuple[int, int] = (640, 480),
 ) -> Library:
-    """An open library of `papers` with `figures` each, as `ingest` embeds them. The same numbers give the same crops."""
+    """An open library of `papers` with `figures` each, as `ingest` embeds them. Equal numbers give equal crops."""
     from ingestion.pipeline import build_pipeline, paper_nodes, vectors_of
 
     library = Library.open(folder, settings=settings)

@@ -25,6 +25,7 @@ LEAVES = {
     "onnx": ("adapters/builtin",),
     "onnxruntime": ("adapters/builtin", "adapters/open_clip", "ingestion"),
     "cv2": ("adapters/builtin",),
+    "prompt_toolkit": ("rag_app/repl",),
     "httpx": ("adapters/ollama",),
     "torch": ("adapters",),
     "transformers": ("adapters",),

@@ -1,8 +1,9 @@
 """Images found by what is said about them: captions, descriptions and the text inside figures, never their pixels.
 
 Two halves are joined. Meaning: the cosine of the question with the mean of an image's texts of one kind; several
-captions say one thing in several ways, so their mean is nearer to a new one than each of them. Words: BM25 over all its
-texts together, of whole words and of pieces of four letters, which forgive endings and spelling.
+captions say one thing in several ways, so their mean is nearer to a new one than each of them. Words: BM25 over its
+texts of one kind together, the best kind counting, of whole words and of pieces of four letters, which forgive endings
+and spelling.
 
 Some images are near to whatever is asked (hubs; Radovanovic et al. 2010), so each is set back by how near the texts of
 other images come to it, as in CSLS (Conneau et al. 2018).
@@ -78,7 +79,11 @@ class ImageTexts:
         self._of_image: list[list[int]] = [[] for _ in self.images]
         for i, text in enumerate(texts):
             self._of_image[place[text.image]].append(i)
-        joined = [_words(" \n ".join(texts[i].text for i in members)) for members in self._of_image]
+        said: dict[tuple[int, str], list[str]] = {}  # by kind, so that noise read in a photo makes no caption longer
+        for text in texts:
+            said.setdefault((place[text.image], text.kind), []).append(text.text)
+        self._said_of = np.array([image for image, _ in said], dtype=int)
+        joined = [_words(" \n ".join(members)) for members in said.values()]
         self._halves = (_Bm25(joined), _Bm25([_pieces(words) for words in joined]))
         self._place_vectors(place)
 
@@ -163,7 +168,10 @@ class ImageTexts:
     def _lexical(self, question: str) -> np.ndarray:
         asked = query_terms(question)
         whole, parts = self._halves
-        return 0.5 * whole.scores(asked) + 0.5 * parts.scores(list(dict.fromkeys(_pieces(asked))))
+        shared = 0.5 * whole.scores(asked) + 0.5 * parts.scores(list(dict.fromkeys(_pieces(asked))))
+        best = np.zeros(len(self.images))
+        np.maximum.at(best, self._said_of, shared)
+        return best
 
     def _best_text(self, image: int, vector: np.ndarray | None, asked: set[str], weights: Weights) -> int:
         def fit(i: int) -> float:
