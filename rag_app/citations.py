@@ -165,7 +165,7 @@ def _citation(n: int, quote: str, passage: Passage, source: _Source) -> Citation
 
 def _reading(passage: Passage) -> Reading | None:
     read = passage.description
-    if read is None:
+    if read is None or (passage.cells and not read.verified):  # the paper's own cells say more than one they contradict
         return None
     return Reading(read.model, read.kind, read.summary, read.text, read.verified, read.reasons)
 
