@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import shutil
+import subprocess
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from PIL import Image
 from ingestion.chunking import to_nodes
 from rag_app import Library
 from rag_app.errors import (
+    DiskFull,
     LibraryBusy,
     LibraryReadOnly,
     ModelNotInstalled,
@@ -347,6 +349,36 @@ def test_papers_come_in_meanwhile_and_are_asked(library: Library, server: Ollama
     assert library.describe("tinyvlm", on_progress=bring_one).done == 8
     assert library.search("run 7-0", papers=["new.pdf"]).hits
     assert library.describe("tinyvlm").total == 2
+
+
+def test_describing_goes_on_while_another_process_ingests(library: Library) -> None:
+    with Store.open(library.path) as other, other.write_lock():
+        assert library.describe("tinyvlm").done == 8
+        assert library.search("description", kinds=["figure"]).hits
+
+
+def test_a_full_disk_ends_the_run_and_loses_nothing(made: Path, tmp_path: Path, server: OllamaServer) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=6m", "none", str(disk)]
+    if subprocess.run(mount, check=False, capture_output=True).returncode != 0:
+        pytest.skip("a small disk cannot be mounted here")
+    try:
+        folder = shutil.copytree(made, disk / "library")
+        with Library.open(folder, settings=settings_for(server)) as library:
+            assert library.describe("tinyvlm", papers=["runs0.pdf"]).done == 4
+            with (disk / "filler").open("wb", buffering=0) as filler, pytest.raises(OSError, match="No space"):
+                while filler.write(b"x" * 4096):
+                    pass
+            with pytest.raises(DiskFull, match="what was there before is unchanged"):
+                library.describe("tinyvlm")
+            assert library.status().descriptions.described >= 4
+            (disk / "filler").unlink()
+            library.describe("tinyvlm")
+            assert library.status().descriptions.described == 8
+            assert max(asked(server).values()) <= 2
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=True)
 
 
 def test_one_describer_at_a_time(library: Library) -> None:
