@@ -65,7 +65,7 @@ class DescribeReport:
     reused     of those done: equal crops that had been read already, and replies that an interrupted run had left
     verified   of those done: they agree with what the PDF says
     already    described before by the same model with the same prompt, so not counted in total
-    skipped    left out as decoration, by the rule in docs/describing.md
+    skipped    left out as decoration, by the rule of ingestion.describe.selection
     failures   each with its reason; `retry` asks again
     stopped    why the run ended before its end, in a sentence
     """
