@@ -49,6 +49,8 @@ def parse_model_name(text: str) -> ModelName:
     scheme, colon, rest = name.partition(":")
     scheme = scheme.lower()
     if scheme not in SCHEMES:
+        if difflib.get_close_matches(name.lower(), ["builtin"], cutoff=0.75):
+            raise UnknownName(f"There is no model {text!r}. Did you mean builtin? A model of Ollama: ollama:{name}.")
         scheme, rest = "ollama", name
     elif scheme == "builtin" and not colon:
         return ModelName("builtin")

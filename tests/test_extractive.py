@@ -158,6 +158,9 @@ def test_names_that_cannot_be_are_refused_with_what_can() -> None:
         load_model("answer", parse_model_name("openclip:x"))
     with pytest.raises(UnknownName, match="ollama:gemma3:4b"):
         parse_model_name("hf:")
+    with pytest.raises(UnknownName, match="Did you mean builtin"):
+        parse_model_name("bultin")
+    assert str(parse_model_name("ollama:bultin")) == "ollama:bultin"
     with pytest.raises(UnknownName, match="answer"):
         parse_role("anwser")
     with pytest.raises(UnknownName):
