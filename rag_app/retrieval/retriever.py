@@ -133,7 +133,8 @@ class HybridRetriever(BaseRetriever):
         if model is None:
             return []
         embedding, space = model
-        return space.search(embedding.embed_texts([question.text])[0], k=k, rows=self._store.row_ids(allowed))
+        asked = embedding.embed_texts([question.text])[0]
+        return _stretched(space.search(asked, k=k, rows=self._store.row_ids(allowed)))
 
     def _follow_mentions(self, pool: _Pool, allowed: Filter) -> None:
         """Add the elements that the best candidates refer the reader to ("see Table 3"), in their own document."""
@@ -197,20 +198,10 @@ class _Pool:
         rough = {
             row: self.bm25.get(row, 0.0) / most_bm25
             + 0.5 * self.cosine.get(row, 0.0) / most_cosine
-            + 0.5 * self.looks(row)
+            + 0.5 * self.image.get(row, 0.0)
             for row in self.found_by
         }
         return sorted(rough, key=lambda row: -rough[row])[:n]
-
-    def looks(self, row: int) -> float:
-        """Where its picture's cosine lies between the last that was found, 0, and the best, 1.
-
-        Cosines of image models between words and pictures lie in a narrow band far from 1.
-        """
-        if row not in self.image:
-            return 0.0
-        low, high = min(self.image.values()), max(self.image.values())
-        return (self.image[row] - low) / (high - low) if high > low else 1.0
 
 
 class _Clock:
@@ -230,6 +221,17 @@ def _evidence_only(asked: Filter) -> Filter:
     return dataclasses.replace(asked, exclude_kinds=(*asked.exclude_kinds, *hidden)) if hidden else asked
 
 
+def _stretched(found: Sequence[Scored]) -> list[Scored]:
+    """The scores from 0 for the last that was found to 1 for the best.
+
+    Cosines of image models between words and pictures lie in a narrow band far from 1.
+    """
+    if not found:
+        return []
+    low, high = min(one.score for one in found), max(one.score for one in found)
+    return [Scored(row, (value - low) / (high - low) if high > low else 1.0) for row, value in found]
+
+
 @lru_cache(maxsize=4096)
 def _name_terms(document: str) -> tuple[str, ...]:
     """The search terms of a document's name."""
@@ -247,7 +249,7 @@ def _candidate(node: StoredNode, pool: _Pool) -> Candidate:
         document_id=node.document_id,
         bm25=pool.bm25.get(node.row, 0.0),
         cosine=pool.cosine.get(node.row, 0.0),
-        image=pool.looks(node.row),
+        image=pool.image.get(node.row, 0.0),
         mentioned_by_best="mention" in pool.found_by[node.row],
         ocr=node.metadata[keys.OCR],
     )
