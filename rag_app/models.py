@@ -15,7 +15,7 @@ from rag_app.errors import UnusableReply
 
 if TYPE_CHECKING:
     import numpy as np
-    from pydantic import BaseModel
+    from pydantic import BaseModel, ValidationError
 
 Schema = TypeVar("Schema", bound="BaseModel")
 
@@ -171,8 +171,13 @@ def ask_as(
         try:
             return form.model_validate_json(reply.text), reply
         except ValidationError as exc:
-            first = exc.errors(include_url=False, include_input=False)[0]
-            problem = f"{'.'.join(map(str, first['loc'])) or 'the reply'}: {first['msg']}"
+            problem = first_problem(exc)
     raise UnusableReply(
         f"{model.name} did not give what was asked for ({problem}), {attempts} times. Try another model."
     )
+
+
+def first_problem(exc: ValidationError) -> str:
+    """What is wrong first in a reply of the wrong shape, and where: "axes.0.name: Field required"."""
+    first = exc.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'the reply'}: {first['msg']}"

@@ -40,7 +40,7 @@ from adapters.ollama.replies import Gathered
 from adapters.ollama.server import at
 from adapters.ollama.talk import Message, Question
 from rag_app.errors import UnknownName, UnusableReply, UsageError
-from rag_app.models import Reply
+from rag_app.models import Reply, first_problem
 from rag_app.settings import Settings
 
 
@@ -353,8 +353,7 @@ def _validated(output_cls: type[BaseModel], reply: ChatResponse) -> tuple[BaseMo
     try:
         return output_cls.model_validate_json(reply.message.content or ""), ""
     except ValidationError as exc:
-        first = exc.errors(include_url=False, include_input=False)[0]
-        return None, f"{'.'.join(map(str, first['loc'])) or 'the reply'}: {first['msg']}"
+        return None, first_problem(exc)
 
 
 def _shapeless(name: str, problem: str) -> UnusableReply:
