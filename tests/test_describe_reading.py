@@ -48,20 +48,8 @@ class Scripted:
         text = self.replies[min(len(self.asked), len(self.replies)) - 1]
         return Reply(text=text, model=self.name, seconds=0.0)
 
-    async def aask(
-        self,
-        prompt: str,
-        *,
-        images: Sequence[bytes] = (),
-        system: str = "",
-        schema: Mapping[str, Any] | None = None,  # Any: JSON
-        max_tokens: int = 1024,
-        temperature: float = 0.0,
-        seed: int = 0,
-        repeat_penalty: float | None = None,
-        on_text: Callable[[str], None] | None = None,
-    ) -> Reply:
-        return self.ask(prompt, images=images, system=system, schema=schema)
+    async def aask(self, prompt: str, **options: Any) -> Reply:  # Any: as ask
+        return self.ask(prompt, **options)
 
 
 def formula(text: str, **more: Any) -> Element:  # Any: fields of Element

@@ -6,6 +6,7 @@ import random
 import re
 from itertools import pairwise
 
+TO_ASCII = str.maketrans("۰۱۲۳۴۵۶۷۸۹٫", "0123456789.")  # Persian digits and decimal point
 _DIGIT = r"[0-9۰-۹]"
 _NUMBER = re.compile(rf"{_DIGIT}+(?:[.,٫٬]{_DIGIT}+)*")
 _POINTED = re.compile(rf"({_DIGIT}+)([.٫])({_DIGIT}+)")

@@ -15,7 +15,6 @@ from ingestion.describe.schemas import Axis, FigureReading, NumberRead
 Change = Callable[[FigureReading, random.Random], FigureReading | None]
 _SERIES = ("ResNet-50", "Random forest", "Validation loss", "Human baseline", "GPT-4", "آزمون شاهد")
 _AXES = ("Perplexity", "Learning rate", "Epochs", "Wavelength in metres", "زمان پاسخ")
-_TO_ASCII = str.maketrans("۰۱۲۳۴۵۶۷۸۹٫", "0123456789.")
 _PRINTED = re.compile(r"[0-9۰-۹]+(?:[.٫][0-9۰-۹]+)?")
 
 
@@ -177,7 +176,7 @@ def _joined(reading: FigureReading, rng: random.Random) -> FigureReading:
 
 
 FIGURE_VARIANTS: dict[str, Change] = {
-    "latin digits": _each_number(lambda value: value.translate(_TO_ASCII)),
+    "latin digits": _each_number(lambda value: value.translate(digits.TO_ASCII)),
     "percent signs": _each_number(lambda value: value if "%" in value else f"{value}%"),
     "zeros": _each_number(lambda value: f"{value}0" if re.fullmatch(r"\d+\.\d", value) else value),
     "rounded, said to be about": _rounded,

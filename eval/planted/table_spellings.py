@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable
 
+from eval.planted.digits import TO_ASCII
 from eval.planted.tables import DIGIT, Change, changed_table, copied
 from ingestion.describe.schemas import TableReading
 
@@ -32,9 +33,6 @@ def _as_latex(cell: str) -> str:
         return cell
     done = re.sub(r"\s*·\s*10\^(\d+)", r" \\cdot 10^{\1}", cell.strip()).replace("%", "\\%")
     return f"${done}$"
-
-
-_TO_ASCII = str.maketrans("۰۱۲۳۴۵۶۷۸۹٫", "0123456789.")
 
 
 def _merged_blank(reading: TableReading, rng: random.Random) -> TableReading:
@@ -79,7 +77,7 @@ TABLE_VARIANTS: dict[str, Change] = {
     "minus and dashes": _each(lambda cell: cell.replace("-", "−")),
     "dash for empty": _each(lambda cell: cell or "–"),
     "empty for dash": _each(lambda cell: "" if cell.strip() in ("-", "–") else cell),
-    "latin digits": _each(lambda cell: cell.translate(_TO_ASCII)),
+    "latin digits": _each(lambda cell: cell.translate(TO_ASCII)),
     "arabic letters": _each(lambda cell: cell.replace("ی", "ي").replace("ک", "ك")),
     "blank for joiner": _each(lambda cell: cell.replace("\u200c", " ")),
     "raised powers": _each(
