@@ -1,0 +1,1 @@
+"""Evaluation runs: folders that say what was measured, with what, item by item."""

@@ -1,0 +1,1 @@
+"""The local web page: the library, questions, pages and pictures in a browser on this machine."""
