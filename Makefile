@@ -11,8 +11,8 @@ KEY  := $(firstword $(shell cat pyproject.toml Makefile | cksum))
 CORE := $(VENV)/.core-$(KEY)
 DEV  := $(VENV)/.dev-$(KEY)
 # Tests that need torch run in an environment of their own: the main job's stays free of it.
-CLIPVENV := $(VENV)-clip
-CLIP     := $(CLIPVENV)/.clip-$(KEY)
+TORCHVENV := $(VENV)-torch
+TORCH     := $(TORCHVENV)/.torch-$(KEY)
 # The site is built from docstrings without importing the program: its tools have an environment of their own.
 SITEVENV := $(VENV)-site
 SITE     := $(SITEVENV)/.site-$(firstword $(shell cksum < docs/requirements.txt))
@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PYTHONUTF8 := 1
 
-.PHONY: help demo test test-clip check bench docs site clean
+.PHONY: help demo test test-torch check bench docs site clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
@@ -33,8 +33,8 @@ demo: $(CORE) ## Ingest the sample papers, answer four questions, write demo_out
 test: $(DEV) ## Run the tests (RAG_APP_TEST_DATA=folder adds the tests on real papers)
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-test-clip: $(CLIP) ## Run the tests that need torch and open_clip, in an environment of their own (2 to 7 GB)
-	$(CLIPVENV)/bin/python -m pytest -m clip $(PYTEST_ARGS)
+test-torch: $(TORCH) ## Run the tests of CLIP and of the medical assistant, in an environment of their own (2 to 7 GB)
+	$(TORCHVENV)/bin/python -m pytest -m 'clip or medical' $(PYTEST_ARGS)
 
 check: $(DEV) ## Lint, format, types, layers
 	$(BIN)/ruff check .
@@ -56,7 +56,7 @@ site: $(SITE) ## Build the documentation into site/, failing on any warning
 	NO_MKDOCS_2_WARNING=1 $(SITEVENV)/bin/mkdocs build --quiet --strict
 
 clean: ## Remove the environment, the caches and what demo and bench wrote
-	rm -rf $(VENV) $(CLIPVENV) $(SITEVENV) demo_output bench_output site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(TORCHVENV) $(SITEVENV) demo_output bench_output site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(CORE): | python-found
 	@echo "Installing into $(VENV)/ (about 0.9 GB, one to three minutes the first time)"
@@ -70,12 +70,12 @@ $(DEV): $(CORE)
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@rm -f $(VENV)/.dev-* && touch $@
 
-$(CLIP): | python-found
-	@echo "Installing torch and open_clip into $(CLIPVENV)/"
-	@test -x $(CLIPVENV)/bin/python || $(PYTHON) -m venv $(CLIPVENV)
-	@$(CLIPVENV)/bin/python -m pip install --quiet --constraint constraints-clip.txt --editable '.[dev,clip]'
-	@$(CLIPVENV)/bin/rag-app models pull builtin
-	@rm -f $(CLIPVENV)/.clip-* && touch $@
+$(TORCH): | python-found
+	@echo "Installing torch and open_clip into $(TORCHVENV)/"
+	@test -x $(TORCHVENV)/bin/python || $(PYTHON) -m venv $(TORCHVENV)
+	@$(TORCHVENV)/bin/python -m pip install --quiet --constraint constraints-torch.txt --editable '.[dev,clip,medical]'
+	@$(TORCHVENV)/bin/rag-app models pull builtin
+	@rm -f $(TORCHVENV)/.torch-* && touch $@
 
 $(SITE): | python-found
 	@echo "Installing mkdocs into $(SITEVENV)/"
