@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rag_app.answering.followup_rules import carried_over
+from rag_app.answering.followup_rules import carried_over, may_lean
 from rag_app.answering.followups import Turn, astandalone, read, request, standalone
 from tests.ollama_models import model_at, ollama  # noqa: F401  # a fixture
 from tests.ollama_server import Fault, OllamaServer
@@ -38,10 +38,23 @@ TURN = Turn("What does Table 2 compare?", "It compares models. [1]")
         ("تابع زیان چیست؟", "آن چگونه محاسبه شده است؟", "تابع زیان چگونه محاسبه شده است؟"),
         ("CLIP چیست؟", "اندازهٔ آن چقدر است؟", "اندازهٔ CLIP چقدر است؟"),
         ("CLIP چیست؟", "این روش چه مزیتی دارد؟", "این روش (CLIP) چه مزیتی دارد؟"),
-        ("دقت مدل چقدر است؟", "و برای داده‌های فارسی؟", "دقت مدل چقدر است؟ برای داده‌های فارسی؟"),
+        ("دقت مدل چقدر است؟", "و برای داده‌های فارسی؟", "دقت مدل چقدر است، برای داده‌های فارسی؟"),
+        ("What is the BLEU score in Table 2?", "and for table 3?", "What is the BLEU score in table 3?"),
+        ("What does Figure 1 show?", "Figure 2?", "What does Figure 2 show?"),
+        ("How does Table 1 differ from Figure 2?", "and Figure 3?", "How does Table 1 differ from Figure 3?"),
+        ("What accuracy does CLIP reach on ImageNet?", "And on CIFAR?", "What accuracy does CLIP reach on CIFAR?"),
+        ("What accuracy does CLIP reach?", "What about BLIP?", "What accuracy does BLIP reach?"),
+        ("What does the temperature do?", "for retrieval?", "What does the temperature do, for retrieval?"),
+        ("What is CLIP?", "Which data does this model use?", "Which data does this model (CLIP) use?"),
+        ("What is CLIP?", "why?", "What is CLIP? Why?"),
+        ("دقت مدل در جدول ۲ چند است؟", "و در جدول ۳؟", "دقت مدل در جدول ۳ چند است؟"),
+        ("شکل ۱ چه را نشان می‌دهد؟", "و شکل ۲؟", "شکل ۲ چه را نشان می‌دهد؟"),
+        ("CLIP چیست؟", "دمای آن چند است؟", "دمای CLIP چند است؟"),
+        ("CLIP چیست؟", "BLIP چطور؟", "BLIP چیست؟"),
     ],
 )
 def test_what_is_left_out_is_carried_over(before: str, question: str, expected: str) -> None:
+    assert may_lean(question)
     assert standalone(question, [Turn(before, "An answer.")], None) == expected
 
 
@@ -54,11 +67,25 @@ def test_what_is_left_out_is_carried_over(before: str, question: str, expected: 
         "What data does this paper use?",
         "آیا این مقاله داده دارد؟",
         "در این کار از چه زبانی استفاده شد؟",
+        "How does BLIP work and what is its loss?",
+        "hello",
         "?",
+        "???",
     ],
 )
 def test_a_question_that_stands_alone_is_left_alone(question: str) -> None:
     assert standalone(question, [TURN], None) == question
+
+
+def test_a_bare_label_that_replaces_none_is_left_alone() -> None:
+    assert standalone("Figure 7?", [Turn("Which learning rate was used?", "0.1 [1]")], None) == "Figure 7?"
+
+
+def test_a_question_that_stands_by_itself_asks_no_model(ollama: OllamaServer) -> None:  # noqa: F811
+    question = "Which initial value does CLIP give to the temperature?"
+    assert not may_lean(question)
+    assert standalone(question, [TURN], model_at(ollama, "tinytext")) == question
+    assert not ollama.requests
 
 
 def test_the_subject_is_that_of_the_last_question_as_it_was_searched() -> None:

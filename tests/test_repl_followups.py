@@ -1,4 +1,4 @@
-"""Follow-up questions: by rules in English and Persian, by the model, and by rules again where the model fails."""
+"""Follow-up questions in the chat: rewritten by the model, by rules where it fails; what is asked is shown."""
 
 from __future__ import annotations
 
@@ -10,54 +10,19 @@ import pytest
 
 from rag_app import Library
 from rag_app.repl.chat import Chat
-from rag_app.repl.followups import may_lean, standalone
 from rag_app.settings import Ollama, Settings
 from tests.contract.conftest import clean_environment  # noqa: F401  # autouse: no proxy or address of the user's
 from tests.ollama_server import Fault, Model, OllamaServer
 from tests.test_answering_ollama import TEMPERATURE, chats, knows
 
-COMPLETED = [
-    ("What is the BLEU score in Table 2?", "and for table 3?", "What is the BLEU score in table 3?"),
-    ("What does Figure 1 show?", "Figure 2?", "What does Figure 2 show?"),
-    ("What accuracy does CLIP reach on ImageNet?", "And on CIFAR?", "What accuracy does CLIP reach on CIFAR?"),
-    ("What accuracy does CLIP reach?", "What about BLIP?", "What accuracy does BLIP reach?"),
-    ("What does the temperature do?", "for retrieval?", "What does the temperature do, for retrieval?"),
-    ("What is CLIP?", "What is its temperature?", "What is CLIP's temperature?"),
-    ("What is CLIP?", "How was it trained?", "How was CLIP trained?"),
-    ("What is CLIP?", "Which data does this model use?", "Which data does this model use (about CLIP)?"),
-    ("What is CLIP?", "why?", "Why? What is CLIP?"),
-    ("دقت مدل در جدول ۲ چند است؟", "و در جدول ۳؟", "دقت مدل در جدول ۳ چند است؟"),
-    ("شکل ۱ چه را نشان می‌دهد؟", "و شکل ۲؟", "شکل ۲ چه را نشان می‌دهد؟"),
-    ("CLIP چیست؟", "دمای آن چند است؟", "دمای CLIP چند است؟"),
-    ("CLIP چیست؟", "BLIP چطور؟", "BLIP چیست؟"),
-]
 
-
-@pytest.mark.parametrize(("before", "question", "whole"), COMPLETED)
-def test_what_is_left_out_is_taken_from_the_question_before(before: str, question: str, whole: str) -> None:
-    assert may_lean(question)
-    assert standalone(question, [before]) == whole
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        TEMPERATURE,
-        "Is it true that ALIGN uses noisy pairs?",
-        "How does BLIP work and what is its loss?",
-        "hello",
-        "???",
-        "",
-    ],
-)
-def test_what_stands_by_itself_is_left_as_it_is(question: str) -> None:
-    assert standalone(question, ["How many pairs was CLIP trained on?"]) == question
-    assert standalone("and for table 3?", []) == "and for table 3?"
+def rewriting(body: dict[str, Any]) -> bool:
+    return "question" in body["format"]["properties"]
 
 
 def rewrites(body: dict[str, Any], images: list[bytes]) -> str:
     """Rewrites follow-ups; answers the question about the temperature."""
-    if "<follow-up" in body["messages"][-1]["content"]:
+    if rewriting(body):
         return f'{{"question": "{TEMPERATURE}"}}'
     return knows(body, images)
 
@@ -99,6 +64,6 @@ def test_a_question_that_stands_by_itself_costs_no_call(chat: tuple[Chat, list[s
 def test_rules_do_it_where_the_model_fails(chat: tuple[Chat, list[str]], ollama: OllamaServer) -> None:
     talk, _ = chat
     talk.ask(TEMPERATURE)
-    ollama.fail(Fault.RUNNER_STOPPED, times=1, where=lambda request: "<follow-up" in str(request.body))
+    ollama.fail(Fault.RUNNER_STOPPED, times=1, where=lambda request: rewriting(request.body))
     answer = talk.ask("How was it trained?")
     assert answer.question == "How was CLIP trained?"

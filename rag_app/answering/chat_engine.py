@@ -16,10 +16,9 @@ from llama_index.core.tools import ToolOutput
 from rag_app.answering.engine import PaperQueryEngine
 from rag_app.answering.followups import Turn, astandalone, standalone
 from rag_app.answering.streaming import AnswerStream, AsyncAnswerStream
-from rag_app.answering.writer import ModelAnswerer
+from rag_app.answering.writer import model_of
 from rag_app.errors import UsageError
 from rag_app.evidence import Answerer
-from rag_app.models import LanguageModel
 
 STANDALONE = "standalone"  # key in a question's additional_kwargs, and in a reply's metadata
 _SOURCE = "papers"  # names the engine among a reply's sources
@@ -66,7 +65,7 @@ class PaperChatEngine(BaseChatEngine):
     def chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
         """The answer to `message`. chat_history: taken as the conversation so far, instead of this engine's own."""
         asked = self._asked(message, chat_history)
-        searched = standalone(message, turns(asked.history), self._rewriter())
+        searched = standalone(message, turns(asked.history), model_of(self._engine.answerer))
         response = self._engine.respond(searched)
         asked.answered(searched, response)
         return _reply(searched, response)
@@ -74,7 +73,7 @@ class PaperChatEngine(BaseChatEngine):
     async def achat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AgentChatResponse:
         """As `chat`, without blocking the event loop."""
         asked = self._asked(message, chat_history)
-        searched = await astandalone(message, turns(asked.history), self._rewriter())
+        searched = await astandalone(message, turns(asked.history), model_of(self._engine.answerer))
         response = await self._engine.arespond(searched)
         asked.answered(searched, response)
         return _reply(searched, response)
@@ -82,21 +81,17 @@ class PaperChatEngine(BaseChatEngine):
     def stream_chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> ChatStream:
         """As `chat`, read while it is written: `response_gen` gives the draft, then `response` the checked answer."""
         asked = self._asked(message, chat_history)
-        searched = standalone(message, turns(asked.history), self._rewriter())
+        searched = standalone(message, turns(asked.history), model_of(self._engine.answerer))
         return ChatStream(self._engine.stream(searched), partial(asked.answered, searched))
 
     async def astream_chat(self, message: str, chat_history: list[ChatMessage] | None = None) -> AsyncChatStream:
         """As `stream_chat`; read it with `async_response_gen()`."""
         asked = self._asked(message, chat_history)
-        searched = await astandalone(message, turns(asked.history), self._rewriter())
+        searched = await astandalone(message, turns(asked.history), model_of(self._engine.answerer))
         return AsyncChatStream(await self._engine.astream(searched), partial(asked.answered, searched))
 
     def _asked(self, message: str, chat_history: Sequence[ChatMessage] | None) -> _Asked:
         return _Asked(self, message, list(self._history if chat_history is None else chat_history))
-
-    def _rewriter(self) -> LanguageModel | None:
-        answerer = self._engine.answerer
-        return answerer.model if isinstance(answerer, ModelAnswerer) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 What is carried over is the last question's subject: the element it names ("Table 2"), else a name ("BERT"), else its
 first noun. A question that points at nothing is left as it is: a new subject must never drag the old one along.
+`may_lean` is the cheap look before a model is asked: a question that stands by itself costs no call.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from rag_app.searchable import STOPWORDS, fold
+from ingestion.mentions import mentions_in
+from rag_app.searchable import STOP_TERMS, STOPWORDS, fold, terms
 
 _BLANK = r"[\s\u200c]*"
 LABEL = re.compile(
@@ -77,6 +79,7 @@ _NAME = re.compile(
     r"(?<![\w-])(?:[A-Z][\w.]*[A-Z\d][\w.]*|[A-Z]{2,}[\w.]*)(?:[-/][\w.]+)*|(?<=\w\s)[A-Z][\w]+(?:[-/][\w.]+)*"
 )
 _PERSIAN = re.compile(r"[\u0600-\u06ff]")
+_SHORT = 3  # telling words of a question that may be a fragment
 _ENDS = " \t\n?؟!.…،,;:؛"
 _WORD = re.compile(r"[^\W_](?:[\w\u200c\u0654'/-]*\w)?")
 _AUXILIARY = {"do", "does", "did"}
@@ -84,6 +87,15 @@ _MORE_STOPS = STOPWORDS | frozenset(
     "used use uses many much long big large mean means show shows kind type got give gives same "
     "استفاده نشان معنی بود وجود".split()
 )
+
+
+def may_lean(question: str) -> bool:
+    """Whether a question may lean on the one before: it points, opens with "and", names nothing itself, or is short."""
+    bare = question.strip(_ENDS)
+    opens = bool(_WHY.match(bare)) or any(pattern.match(bare) for pattern in _SWAPS)
+    named = bool(LABEL.search(bare) or _NAME.search(bare))
+    telling = [term for term in terms(bare) if term not in STOP_TERMS]
+    return _points(bare) or opens or not named or len(telling) <= _SHORT
 
 
 def carried_over(question: str, before: str) -> str:
@@ -128,6 +140,8 @@ def _is_stop(folded: str) -> bool:
 
 def _swapped(bare: str, before: str) -> str | None:
     """The question before, with the new element, place or condition instead of the old one."""
+    if LABEL.fullmatch(bare):
+        return _with_new_label(bare, before)
     for pattern in _SWAPS:
         found = pattern.match(bare)
         if found is None:
@@ -141,16 +155,22 @@ def _swapped(bare: str, before: str) -> str | None:
             _with_new_label(new, before)
             or _with_new_name(new, before)
             or _with_new_place(new, before)
-            or _joined(before, _sentence(new, bare))
+            or _continued(before, new)
         )
     return None
 
 
 def _with_new_label(new: str, before: str) -> str | None:
-    label, old = LABEL.search(new), LABEL.search(before)
-    if label is None or old is None:
+    """ "... in Table 2?" with "table 3": the label of its kind gives way, else the first."""
+    label, labels = LABEL.search(new), list(LABEL.finditer(before))
+    if label is None or not labels:
         return None
+    old = next((one for one in labels if _kind_of(one[0]) == _kind_of(label[0])), labels[0])
     return before[: old.start()] + label[0] + before[old.end() :]
+
+
+def _kind_of(label: str) -> str:
+    return next((mention.split(" ")[0] for mention in mentions_in(label)), "")
 
 
 def _with_new_name(new: str, before: str) -> str | None:
@@ -222,6 +242,12 @@ def _only(text: str) -> Callable[[re.Match[str]], str]:
 def _sentence(new: str, like: str) -> str:
     mark = "؟" if _PERSIAN.search(like) else "?"
     return f"{new}{mark}"
+
+
+def _continued(before: str, new: str) -> str:
+    """The question before, going on with a condition: "..., for retrieval?"."""
+    joint, mark = ("،", "؟") if _PERSIAN.search(before) else (",", "?")
+    return f"{before.strip(_ENDS)}{joint} {new}{mark}"
 
 
 def _joined(before: str, asked: str) -> str:

@@ -1,7 +1,8 @@
 """Follow-up questions made to stand alone, so that search and answerer need no conversation.
 
 By rules where no model writes (rag_app.answering.followup_rules), else by the model, whose question counts only when
-it holds up: one line, the same language, no number that was not said. Otherwise the rules decide.
+it holds up: one line, the same language, no number that was not said. Otherwise the rules decide. The model is asked
+only where the question may lean on the conversation.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rag_app.answering.fencing import defused, fence, restored
-from rag_app.answering.followup_rules import carried_over
+from rag_app.answering.followup_rules import carried_over, may_lean
 from rag_app.answering.numbers import unsupported
 from rag_app.errors import ModelError
 from rag_app.models import LanguageModel
@@ -65,7 +66,7 @@ def standalone(question: str, history: Sequence[Turn], model: LanguageModel | No
     """
     if not history or not question.strip():
         return question.strip()
-    if model is not None:
+    if model is not None and may_lean(question):
         prompt, arguments = request(question, history)
         try:
             written = read(model.ask(prompt, **arguments).text, question, history)
@@ -80,7 +81,7 @@ async def astandalone(question: str, history: Sequence[Turn], model: LanguageMod
     """As `standalone`, without blocking the event loop."""
     if not history or not question.strip():
         return question.strip()
-    if model is not None:
+    if model is not None and may_lean(question):
         prompt, arguments = request(question, history)
         try:
             written = read((await model.aask(prompt, **arguments)).text, question, history)

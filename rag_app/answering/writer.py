@@ -18,7 +18,7 @@ from rag_app.answering.prompt import IN_WORDS, PICTURE_TOKENS, Picture, Prompt, 
 from rag_app.answering.reply import Drafted, read_reply, schema
 from rag_app.answering.support import supported
 from rag_app.errors import IncompleteReply, ModelError, PromptTooLong, UnusableReply
-from rag_app.evidence import Draft, Passage, Question, Usage
+from rag_app.evidence import Answerer, Draft, Passage, Question, Usage
 from rag_app.models import LanguageModel, Reply
 
 ATTEMPTS = 2
@@ -156,6 +156,11 @@ class ModelAnswerer:
         if self._pictures is None or not self.model.sees:
             return []
         return choose(question, passages, self._pictures, most=MOST_PICTURES)
+
+
+def model_of(answerer: Answerer) -> LanguageModel | None:
+    """The language model behind an answerer; None where none writes."""
+    return answerer.model if isinstance(answerer, ModelAnswerer) else None
 
 
 def _advanced(step: Callable[[], _Request]) -> _Request | Draft:

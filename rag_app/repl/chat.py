@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 from adapters.names import Role, load_model, parse_model_name
 from rag_app.errors import UsageError
 from rag_app.library import Library
-from rag_app.repl.followups import may_lean
 from rag_app.repl.turns import Scope, Turn
 
 if TYPE_CHECKING:
@@ -97,6 +96,7 @@ class Chat:
 
         A follow-up question is asked with what it leaves out, and said so. Raises UsageError for one that is too long.
         """
+        question = question.strip()
         check_length(question)
         asked = self._standalone(question)
         if asked != question:
@@ -107,11 +107,13 @@ class Chat:
 
     def _standalone(self, question: str) -> str:
         earlier = [turn for turn in self.turns if turn.picture is None]
-        if not earlier or not may_lean(question):
+        if not earlier:
             return question
-        from rag_app.repl.rewriting import rewritten
+        from rag_app.answering import followups
+        from rag_app.answering.writer import model_of
 
-        return rewritten(question, earlier, self.engine.answerer)
+        said = [followups.Turn(turn.typed, turn.answer.answer, turn.answer.question) for turn in earlier]
+        return followups.standalone(question, said, model_of(self.engine.answerer))
 
     @property
     def engine(self) -> PaperQueryEngine:
