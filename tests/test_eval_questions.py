@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from eval.questions import read_questions
+from eval.questions import Origin, Question, as_lines, read_questions
 from rag_app.errors import InputError
 
 GOOD: dict[str, Any] = {  # Any: JSON
@@ -23,6 +23,7 @@ GOOD: dict[str, Any] = {  # Any: JSON
     "label": "Table 1",
     "tolerance": 0,
 }
+ORIGIN = {"node_id": "ab-text-00003", "model": "ollama:tiny", "prompt_version": "questions-1", "found_at": 2}
 NONE = {**GOOD, "id": "q2", "kind": "unanswerable", "document": None, "answers": [], "pages": [], "evidence": []}
 
 
@@ -61,8 +62,8 @@ def test_page_level_form(tmp_path: Path) -> None:
     [
         ("{not json", "Expecting property name"),
         ("[1]", "JSON object"),
-        ({k: v for k, v in GOOD.items() if k != "pages"}, "'pages' is missing"),
-        ({**GOOD, "kind": "picture"}, "'picture', not one of"),
+        ({k: v for k, v in GOOD.items() if k != "pages"}, "field pages is missing"),
+        ({**GOOD, "kind": "picture"}, "'picture', not text, table"),
         ({**GOOD, "language": "de"}, "'de', not en or fa"),
         ({**GOOD, "pages": [0]}, "from 1"),
         ({**GOOD, "pages": ["2"]}, "whole numbers"),
@@ -74,7 +75,22 @@ def test_page_level_form(tmp_path: Path) -> None:
         ({**NONE, "answers": ["yes"]}, "neither answers nor pages"),
         ({**GOOD, "question": " "}, "question is empty"),
         ({**GOOD, "lable": "Table 1"}, "unknown field lable"),
+        ({**GOOD, "lable": "Table 1"}, "did you mean label"),
         ({**GOOD, "id": "first"}, "used twice"),
+        ({**GOOD, "id": " "}, "id is empty"),
+        ({**GOOD, "document": 3}, "document is 3"),
+        ({**GOOD, "label": ["Table 1"]}, "neither text nor null"),
+        ({**GOOD, "tolerance": "5 %"}, "tolerance is '5 %'"),
+        ({**GOOD, "tolerance": -1}, "tolerance is -1"),
+        ({**GOOD, "choices": ["3"]}, "there are 1 choices"),
+        ({**GOOD, "choices": ["3", "4", " 4"]}, "two choices are the same"),
+        ({**GOOD, "choices": ["4", "5"]}, "one of its choices"),
+        ({**GOOD, "choices": ["3", "4"], "answers": ["3", "4"]}, "one of its choices"),
+        ({**NONE, "choices": ["3", "4"]}, "nor choices"),
+        ({**GOOD, "origin": "by hand"}, "origin is 'by hand'"),
+        ({**GOOD, "origin": {**ORIGIN, "review": "fine"}}, "in origin, review is 'fine', not pending, kept or edited"),
+        ({**GOOD, "origin": {**ORIGIN, "found_at": 0}}, "in origin, found_at is 0"),
+        ({**GOOD, "origin": {"node_id": "n"}}, "in origin, the field model is missing"),
     ],
 )
 def test_errors_name_file_and_line(tmp_path: Path, record: object, said: str) -> None:
@@ -89,3 +105,22 @@ def test_missing_and_empty_files(tmp_path: Path) -> None:
         read_questions(tmp_path / "none.jsonl")
     with pytest.raises(InputError, match="holds no question"):
         read_questions(write(tmp_path, ""))
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    """Every field, in lines that hold a line separator of Unicode inside a text."""
+    record = {**GOOD, "question": "How\u2028many\x85?", "choices": ["2", "3"], "topic": "sums", "origin": ORIGIN}
+    (read,) = read_questions(write(tmp_path, json.dumps(record, ensure_ascii=False)))
+    assert read.origin == Origin("ab-text-00003", "ollama:tiny", "questions-1", 2, "pending")
+    path = tmp_path / "again.jsonl"
+    path.write_text(as_lines([read, Question.from_dict(NONE)]), encoding="utf-8")
+    assert read_questions(path) == (read, Question.from_dict(NONE))
+    assert Question.from_dict(json.loads(json.dumps(read.to_dict()))) == read
+    assert set(Question.from_dict(GOOD).to_dict()) == set(GOOD)
+
+
+def test_a_question_of_a_page_set_can_be_kept_and_rebuilt(tmp_path: Path) -> None:
+    """Its pages come without evidence, which only a question set of our own must have."""
+    record = {"qid": "a", "pdf": "x.pdf", "question": "Why?", "answers": ["so"], "kind": "text", "page_1based": 4}
+    (question,) = read_questions(write(tmp_path, record))
+    assert Question.from_dict(question.to_dict()) == question
