@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from eval.citations import VERDICTS, Checked, check_citations, squeeze
 from eval.questions import Question
+from eval.runs.rows import Row
 from eval.statistics import Mean, mean, text_table
 from rag_app.answering.answer import Answer
 from rag_app.errors import RagAppError
@@ -45,6 +46,48 @@ class Judged:
     answer: str
     checked: tuple[Checked, ...] = ()
     error: str | None = None
+
+
+Similarity = Callable[[str, str], float | None]
+"""Likeness in meaning of an answer and a gold answer, 0 to 1; None where the model does not know the language."""
+
+
+def answer_row(
+    question: Question,
+    answer: Answer | None,
+    error: str | None = None,
+    *,
+    checked: Sequence[Checked] = (),
+    similarity: Similarity | None = None,
+) -> Row:
+    """The row of one question from its answer; `error` says why there is none.
+
+    Args:
+        checked: verdicts on the answer's citations, as `eval.citations.check_citations` gives them.
+        similarity: for the metric of that name, which is left out when None.
+    """
+    groups = {"language": question.language, "kind": question.kind}
+    record: dict[str, Any] = {  # Any: JSON
+        "question": dataclasses.asdict(question),
+        "answer": answer.to_dict() if answer else None,
+        "checked": [dataclasses.asdict(one) for one in checked],
+    }
+    if answer is None:
+        return Row(question.id, groups, error=error or "There is no answer.", record=record)
+    return Row(question.id, groups, _scores(question, answer), seconds=answer.seconds, record=record)
+
+
+def _scores(question: Question, answer: Answer) -> dict[str, float]:
+    """The first of the metrics; all of them are in docs/metrics.md."""
+    scores: dict[str, float] = {}
+    if question.answerable:
+        scores["right"] = float(is_right(answer, question))
+        scores["answered"] = float(not answer.refused)
+    else:
+        scores["refusal_recall"] = float(answer.refused)
+    if answer.refused:
+        scores["refusal_precision"] = float(not question.answerable)
+    return scores
 
 
 def is_right(answer: Answer, question: Question) -> bool:

@@ -1,35 +1,53 @@
-"""Retrieval: is a page with the evidence among the first passages?
+"""Retrieval: are the pages with the evidence, and the element that answers, among the first passages?
 
-A passage counts when it is from the gold document and any of its pages is a gold page.
+A passage shows a gold page when it is from the gold document and stands on it, among other pages or alone.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, Protocol
 
+from eval.metrics.ranking import hit_at, ndcg_at, precision_at, recall_at, reciprocal_rank
 from eval.questions import Question
+from eval.runs.rows import Row
 from eval.statistics import Mean, mean, text_table
 from rag_app.errors import RagAppError
+from rag_app.library import Library
+from rag_app.reports import SearchResult, search_hit
+from rag_app.retrieval.retriever import HALVES, HybridRetriever
+
+DEPTHS = (1, 3, 5)
 
 
 class Hit(Protocol):
     """One passage: the document's file name and the pages (1-based) it stands on."""
 
     @property
+    def node_id(self) -> str: ...
+    @property
     def document(self) -> str: ...
     @property
     def pages(self) -> Sequence[int]: ...
     @property
     def kind(self) -> str: ...
+    @property
+    def label(self) -> str | None: ...
+    @property
+    def score(self) -> float: ...
+    @property
+    def found_by(self) -> Sequence[str]: ...
+    @property
+    def text(self) -> str: ...
 
 
 class Found(Protocol):
     @property
     def hits(self) -> Sequence[Hit]: ...
+    @property
+    def seconds(self) -> Mapping[str, float]: ...
 
 
 class Searchable(Protocol):
@@ -38,106 +56,190 @@ class Searchable(Protocol):
     def search(self, text: str, *, k: int = 10) -> Found: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """One question: for each passage, best first, the gold pages it shows. error: why it could not be searched."""
+def retrieval_row(question: Question, result: Found | None, error: str | None = None, *, k: int) -> Row:
+    """The row of one question from the passages that a search for `k` found; `error` says why there are none.
 
-    id: str
-    language: str
-    kind: str
-    gold: frozenset[int]
-    shown: tuple[frozenset[int], ...]
-    error: str | None = None
+    Scores, of a question that has gold pages; none of another:
 
-    @property
-    def rank(self) -> int | None:
-        """Rank of the first right passage, from 1."""
-        return next((i for i, pages in enumerate(self.shown, start=1) if pages), None)
-
-
-def recall_at(ranked: Ranked, k: int) -> float:
-    """1 when one of the first k passages is right, else 0."""
-    return float(ranked.rank is not None and ranked.rank <= k)
-
-
-def pages_at(ranked: Ranked, k: int) -> float:
-    """Share of the gold pages among the first k passages, 0 to 1."""
-    return len(frozenset().union(*ranked.shown[:k])) / len(ranked.gold)
-
-
-def reciprocal_rank(ranked: Ranked, k: int) -> float:
-    """1 / rank of the first right passage among the first k, 0 when there is none."""
-    return 1 / ranked.rank if ranked.rank is not None and ranked.rank <= k else 0.0
-
-
-def ndcg_at(ranked: Ranked, k: int) -> float:
-    """nDCG with binary gain (Järvelin and Kekäläinen 2002): a passage gains 1 when it shows a gold page not yet shown.
-
-    The ideal order shows a new gold page at each of the first ranks.
+    hit@1, @3, @5, @k  one of the first passages shows a gold page
+    recall@5, @k       share of the gold pages that they show
+    precision@5, @k    share of the first places that show a gold page
+    mrr@k, ndcg@k      of the gold pages
+    element@k          the gold element is one of them, where the question names one
+    kind@k             one of them shows a gold page and is of the kind that holds the answer, where that is one kind
     """
-    seen: set[int] = set()
-    gain = 0.0
-    for i, pages in enumerate(ranked.shown[:k], start=1):
-        if pages - seen:
-            gain += 1 / math.log2(i + 1)
-            seen |= pages
-    ideal = sum(1 / math.log2(i + 1) for i in range(1, min(k, len(ranked.gold)) + 1))
-    return gain / ideal
+    groups = {"language": question.language, "kind": question.kind}
+    record: dict[str, Any] = {"question": asdict(question), "hits": []}  # Any: JSON
+    if result is None:
+        return Row(question.id, groups, error=error or "There is no result.", record=record)
+    hits = list(result.hits[:k])
+    record["hits"] = [
+        {
+            "node_id": hit.node_id,
+            "document": hit.document,
+            "pages": list(hit.pages),
+            "kind": hit.kind,
+            "label": hit.label,
+            "score": hit.score,
+            "found_by": list(hit.found_by),
+            "text": hit.text,
+        }
+        for hit in hits
+    ]
+    return Row(question.id, groups, _scores(question, hits, k), seconds=dict(result.seconds), record=record)
+
+
+def _scores(question: Question, hits: Sequence[Hit], k: int) -> dict[str, float]:
+    if not (question.answerable and question.pages):
+        return {}
+    pages = frozenset(question.pages)
+    shown = [pages & frozenset(hit.pages) if hit.document == question.document else frozenset() for hit in hits]
+    scores: dict[str, float | None] = {f"hit@{n}": hit_at(shown, n) for n in sorted({*DEPTHS, k}) if n <= k}
+    for n in sorted({min(5, k), k}):
+        scores[f"recall@{n}"] = recall_at(shown, len(pages), n)
+        scores[f"precision@{n}"] = precision_at(shown, n)
+    scores[f"mrr@{k}"] = reciprocal_rank(shown, k)
+    scores[f"ndcg@{k}"] = ndcg_at(shown, len(pages), k)
+    if question.label:
+        scores[f"element@{k}"] = float(
+            any(hit.label == question.label and hit.document == question.document for hit in hits)
+        )
+    if question.kind in ("text", "table", "formula", "figure"):
+        scores[f"kind@{k}"] = float(
+            any(seen and hit.kind == question.kind for seen, hit in zip(shown, hits, strict=True))
+        )
+    return {name: value for name, value in scores.items() if value is not None}
+
+
+def rows(search: Callable[[str], Found], questions: Sequence[Question], *, k: int) -> Iterator[Row]:
+    """The row of each question, asked of `search` in turn; what raises an error of the application is a row too."""
+    for question in questions:
+        try:
+            found = search(question.question)
+        except RagAppError as exc:
+            yield retrieval_row(question, None, str(exc), k=k)
+        else:
+            yield retrieval_row(question, found, k=k)
 
 
 @dataclass(frozen=True, slots=True)
-class RetrievalReport:
-    """All questions, ranked; `skipped` are unanswerable or without a known page and are not scored."""
+class Ablation:
+    """The same questions with parts of the search left out; see `ablation`. rows: by setting, "all" first."""
 
     k: int
-    ranked: tuple[Ranked, ...]
-    skipped: int
+    rows: Mapping[str, tuple[Row, ...]]
 
-    def scores(self, ranked: Iterable[Ranked] | None = None) -> dict[str, Mean]:
-        """recall@1, @3, @5, @k, mrr@k, ndcg@k, pages@k of the given questions; of all when None."""
-        chosen = list(self.ranked if ranked is None else ranked)
-        out = {f"recall@{n}": mean([recall_at(r, n) for r in chosen]) for n in sorted({1, 3, 5, self.k})}
-        out[f"mrr@{self.k}"] = mean([reciprocal_rank(r, self.k) for r in chosen])
-        out[f"ndcg@{self.k}"] = mean([ndcg_at(r, self.k) for r in chosen])
-        out[f"pages@{self.k}"] = mean([pages_at(r, self.k) for r in chosen])
-        return out
-
-    def groups(self) -> dict[str, list[Ranked]]:
-        """Questions by language and by kind, in order of appearance."""
-        out: dict[str, list[Ranked]] = {"all": list(self.ranked)}
-        for part in ("language", "kind"):
-            for ranked in self.ranked:
-                out.setdefault(f"{part} {getattr(ranked, part)}", []).append(ranked)
-        return out
+    def scores(self, setting: str) -> dict[str, Mean]:
+        """Mean of each metric over the questions it applies to."""
+        return _means(self.rows[setting])
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
         return {
             "k": self.k,
-            "scored": len(self.ranked),
-            "skipped": self.skipped,
-            "failed": sum(r.error is not None for r in self.ranked),
-            "groups": {
-                name: {score: dataclasses.asdict(value) for score, value in self.scores(group).items()}
-                for name, group in self.groups().items()
+            "settings": {
+                setting: {
+                    "total": len(found),
+                    "failed": sum(row.error is not None for row in found),
+                    "scores": {name: asdict(score) for name, score in self.scores(setting).items()},
+                }
+                for setting, found in self.rows.items()
             },
-            "questions": [
-                {"id": r.id, "language": r.language, "kind": r.kind, "rank": r.rank, "error": r.error}
-                for r in self.ranked
-            ],
         }
 
     def table(self) -> str:
-        names = list(self.scores([]))
-        rows = []
-        for group, ranked in self.groups().items():
-            scores = self.scores(ranked)
-            shown = [str(scores[n]) if group == "all" else f"{scores[n].value:.3f}" for n in names]
-            rows.append([group, len(ranked), *shown])
-        failed = sum(r.error is not None for r in self.ranked)
-        note = (
-            f"{len(self.ranked)} scored ({failed} of them failed and count as 0), {self.skipped} without a gold page."
-        )
-        return f"{text_table(['', 'n', *names], rows)}\n{note} Intervals: 95 % bootstrap over questions."
+        shown = [f"hit@{n}" for n in DEPTHS if n <= self.k] + [f"{name}@{self.k}" for name in _SHOWN]
+        lines = []
+        for setting in self.rows:
+            scores = self.scores(setting)
+            lines.append([setting, *(f"{scores[name].value:.3f}" if name in scores else "-" for name in shown)])
+        failed = sum(row.error is not None for found in self.rows.values() for row in found)
+        return f"{text_table(['', *shown], lines)}\n{failed} searches failed."
+
+
+_SHOWN = ("recall", "precision", "mrr", "ndcg", "element", "kind")
+
+
+def ablation(
+    library: Library,
+    questions: Sequence[Question],
+    *,
+    k: int = 10,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Ablation:
+    """Search with everything, without each half, and with each half alone.
+
+    A half is one of HALVES. Without fusion the halves' ranks are merged (RRF) instead of one weighted sum; fusion alone
+    finds nothing, so it has no row. on_progress: called with searches done and in all.
+    """
+    asked = [question for question in questions if question.answerable and question.pages]
+    settings = {"all": HALVES}
+    settings |= {f"without {half}": tuple(other for other in HALVES if other != half) for half in HALVES}
+    settings |= {f"{half} alone": (half, "fusion") for half in HALVES if half != "fusion"}
+    done: dict[str, tuple[Row, ...]] = {}
+    for number, (setting, halves) in enumerate(settings.items()):
+        retriever = library.as_retriever(k=k, halves=halves)
+        found: list[Row] = []
+        for row in rows(partial(_search, retriever), asked, k=k):
+            found.append(row)
+            if on_progress:
+                on_progress(number * len(asked) + len(found), len(settings) * len(asked))
+        done[setting] = tuple(found)
+    return Ablation(k, done)
+
+
+def _search(retriever: HybridRetriever, text: str) -> SearchResult:
+    found = retriever.find(text)
+    return SearchResult(text, tuple(search_hit(hit.passage(), hit.parts) for hit in found.hits), found.seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class RetrievalReport:
+    """All questions, searched for; `skipped` of them are unanswerable or without a known page and have no score."""
+
+    k: int
+    rows: tuple[Row, ...]
+    skipped: int
+
+    def scores(self, rows: Sequence[Row]) -> dict[str, Mean]:
+        """Mean of each metric over the questions it applies to."""
+        return _means(rows)
+
+    def groups(self) -> dict[str, list[Row]]:
+        """Rows by language and by kind, in order of appearance."""
+        out: dict[str, list[Row]] = {"all": list(self.rows)}
+        for part in ("language", "kind"):
+            for row in self.rows:
+                out.setdefault(f"{part} {row.groups[part]}", []).append(row)
+        return out
+
+    @property
+    def failed(self) -> int:
+        return sum(row.error is not None for row in self.rows)
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        return {
+            "k": self.k,
+            "scored": len(self.rows) - self.failed,
+            "skipped": self.skipped,
+            "failed": self.failed,
+            "groups": {
+                name: {score: asdict(value) for score, value in self.scores(group).items()}
+                for name, group in self.groups().items()
+            },
+            "questions": [row.to_dict() for row in self.rows],
+        }
+
+    def table(self) -> str:
+        names = list(self.scores(self.rows))
+        lines = []
+        for group, rows in self.groups().items():
+            scores = self.scores(rows)
+            shown = [
+                (str(scores[n]) if group == "all" else f"{scores[n].value:.3f}") if n in scores else "-" for n in names
+            ]
+            lines.append([group, len(rows), *shown])
+        note = f"{len(self.rows) - self.failed} scored, {self.failed} failed, {self.skipped} without a gold page."
+        return f"{text_table(['', 'n', *names], lines)}\n{note} Intervals: 95 % bootstrap over questions."
 
 
 def run(
@@ -149,17 +251,17 @@ def run(
 ) -> RetrievalReport:
     """Search for every answerable question with a gold page and see where that page comes. k: passages looked at."""
     asked = [q for q in questions if q.answerable and q.pages]
-    ranked: list[Ranked] = []
-    for done, question in enumerate(asked, start=1):
-        gold = frozenset(question.pages)
-        shown: tuple[frozenset[int], ...] = ()
-        error: str | None = None
-        try:
-            hits = library.search(question.question, k=k).hits
-            shown = tuple(gold & frozenset(h.pages) if h.document == question.document else frozenset() for h in hits)
-        except RagAppError as exc:
-            error = str(exc)
-        ranked.append(Ranked(question.id, question.language, question.kind, gold, shown, error))
+    done: list[Row] = []
+    for row in rows(partial(library.search, k=k), asked, k=k):
+        done.append(row)
         if on_progress:
-            on_progress(done, len(asked))
-    return RetrievalReport(k, tuple(ranked), skipped=len(questions) - len(asked))
+            on_progress(len(done), len(asked))
+    return RetrievalReport(k, tuple(done), skipped=len(questions) - len(asked))
+
+
+def _means(rows: Sequence[Row]) -> dict[str, Mean]:
+    values: dict[str, list[float]] = {}
+    for row in rows:
+        for name, value in row.scores.items():
+            values.setdefault(name, []).append(value)
+    return {name: mean(found) for name, found in values.items()}

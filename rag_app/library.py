@@ -16,7 +16,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from rag_app.imaging.search import ImageSearch
     from rag_app.models import LanguageModel
     from rag_app.retrieval.retriever import HybridRetriever
+    from rag_app.retrieval.scoring import Weights
     from rag_app.vectors.space import Space
 
 DEFAULT_FOLDER = "rag_library"
@@ -327,10 +328,21 @@ class Library:
         )
 
     def as_retriever(
-        self, *, k: int = 8, papers: Sequence[str] = (), pages: Sequence[int] = (), kinds: Sequence[str] = ()
+        self,
+        *,
+        k: int = 8,
+        papers: Sequence[str] = (),
+        pages: Sequence[int] = (),
+        kinds: Sequence[str] = (),
+        weights: Weights | None = None,
+        halves: Collection[str] | None = None,
     ) -> HybridRetriever:
-        """A LlamaIndex retriever over this library; filters as in `ask`."""
-        from rag_app.retrieval.retriever import HybridRetriever
+        """A LlamaIndex retriever over this library; filters as in `ask`.
+
+        weights: of the parts of a score, for measuring others than the tuned ones. halves: those of
+        `rag_app.retrieval.retriever.HALVES` that take part, all when None.
+        """
+        from rag_app.retrieval.retriever import HALVES, HybridRetriever
 
         embedding, space = self._embeddings.answering()
         return HybridRetriever(
@@ -339,6 +351,8 @@ class Library:
             embedding if space else None,
             k=k,
             filter=self._filter(papers, pages, kinds),
+            weights=weights,
+            halves=HALVES if halves is None else halves,
             languages=languages_of(embedding),
             pictures=self._images.for_questions if self._images.take_words() else None,
         )

@@ -1,54 +1,19 @@
-"""Retrieval measures, worked by hand."""
+"""Rows of retrieval, worked by hand; the report over them; parts of the search left out."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
-from eval.questions import Question
-from eval.retrieval import Ranked, ndcg_at, pages_at, recall_at, reciprocal_rank, run
+from eval.questions import Question, read_questions
+from eval.retrieval import ablation, retrieval_row, run
 from eval.statistics import mean
-from rag_app.errors import LibraryError
-
-
-def ranked(gold: set[int], *shown: set[int]) -> Ranked:
-    return Ranked("q", "en", "text", frozenset(gold), tuple(frozenset(s) for s in shown))
-
-
-def test_third_passage_is_right() -> None:
-    r = ranked({4}, set(), set(), {4}, {4})
-    assert r.rank == 3
-    assert [recall_at(r, k) for k in (1, 2, 3, 5)] == [0, 0, 1, 1]
-    assert reciprocal_rank(r, 10) == pytest.approx(1 / 3)
-    assert reciprocal_rank(r, 2) == 0
-    assert ndcg_at(r, 10) == pytest.approx(1 / math.log2(4))  # the repeat at rank 4 gains nothing
-
-
-def test_two_gold_pages() -> None:
-    r = ranked({2, 7}, {2}, set(), {2, 7})
-    assert pages_at(r, 1) == 0.5 and pages_at(r, 3) == 1
-    ideal = 1 + 1 / math.log2(3)
-    assert ndcg_at(r, 3) == pytest.approx((1 + 1 / math.log2(4)) / ideal)
-    assert ndcg_at(r, 1) == pytest.approx(1.0)  # at depth 1 only one page can be shown
-
-
-def test_ndcg_agrees_with_the_textbook_form() -> None:
-    """Against DCG written out over gains, for every arrangement of two gold pages in four ranks."""
-    for first in range(4):
-        for second in range(4):
-            shown: list[set[int]] = [set(), set(), set(), set()]
-            shown[first].add(1)
-            shown[second].add(2)
-            gains = [1 if s else 0 for s in shown]
-            dcg = sum(g / math.log2(i + 2) for i, g in enumerate(gains))
-            assert ndcg_at(ranked({1, 2}, *shown), 4) == pytest.approx(dcg / (1 + 1 / math.log2(3)))
-
-
-def test_nothing_found_and_k_beyond_the_list() -> None:
-    r = ranked({1})
-    assert (r.rank, recall_at(r, 5), reciprocal_rank(r, 5), ndcg_at(r, 5), pages_at(r, 5)) == (None, 0, 0, 0, 0)
+from rag_app.errors import LibraryError, UsageError
+from rag_app.library import Library
+from rag_app.retrieval.retriever import HALVES
 
 
 def test_mean_and_interval() -> None:
@@ -64,11 +29,17 @@ class Hit:
     document: str
     pages: tuple[int, ...]
     kind: str = "text"
+    label: str | None = None
+    node_id: str = "node"
+    score: float = 0.5
+    found_by: tuple[str, ...] = ("lexical",)
+    text: str = "words"
 
 
 @dataclass(frozen=True)
 class Found:
     hits: tuple[Hit, ...]
+    seconds: dict[str, float] = field(default_factory=lambda: {"total": 0.25})
 
 
 class Shelf:
@@ -80,20 +51,105 @@ class Shelf:
         return Found((Hit("other.pdf", (3,)), Hit("a.pdf", (2, 3)), Hit("a.pdf", (9,)))[:k])
 
 
-def question(id: str, text: str, kind: str = "text", pages: tuple[int, ...] = (3,)) -> Question:
-    return Question(id, text, "en", kind, "a.pdf", ("x",) if pages else (), pages)
+def question(
+    id: str, text: str = "?", kind: str = "text", pages: tuple[int, ...] = (3,), label: str | None = None
+) -> Question:
+    return Question(id, text, "en", kind, "a.pdf", ("x",) if pages else (), pages, label=label)
+
+
+def test_a_row_by_hand() -> None:
+    """Gold pages 3 and 9; the table itself comes third, by another page than the text that is right at rank 2."""
+    hits = (Hit("other.pdf", (3,)), Hit("a.pdf", (2, 3)), Hit("a.pdf", (9,), "table", "Table 2"), Hit("a.pdf", (3,)))
+    row = retrieval_row(question("1", kind="table", pages=(3, 9), label="Table 2"), Found(hits), k=10)
+    assert row.scores == {
+        "hit@1": 0.0,
+        "hit@3": 1.0,
+        "hit@5": 1.0,
+        "hit@10": 1.0,
+        "recall@5": 1.0,
+        "precision@5": pytest.approx(3 / 5),
+        "recall@10": 1.0,
+        "precision@10": pytest.approx(3 / 10),
+        "mrr@10": 0.5,
+        "ndcg@10": pytest.approx((1 / math.log2(3) + 1 / math.log2(4)) / (1 + 1 / math.log2(3))),
+        "element@10": 1.0,
+        "kind@10": 1.0,
+    }
+    assert row.groups == {"language": "en", "kind": "table"} and row.seconds == {"total": 0.25}
+    assert row.record["question"]["pages"] == (3, 9)
+    assert row.record["hits"][2] == {
+        "node_id": "node",
+        "document": "a.pdf",
+        "pages": [9],
+        "kind": "table",
+        "label": "Table 2",
+        "score": 0.5,
+        "found_by": ["lexical"],
+        "text": "words",
+    }
+
+
+def test_k_limits_what_is_looked_at() -> None:
+    hits = (Hit("other.pdf", (3,)), Hit("a.pdf", (3,)))
+    row = retrieval_row(question("1"), Found(hits), k=1)
+    assert row.scores == {"hit@1": 0, "recall@1": 0, "precision@1": 0, "mrr@1": 0, "ndcg@1": 0, "kind@1": 0}
+    assert len(row.record["hits"]) == 1
+
+
+def test_what_has_no_gold_page_has_no_score_and_what_failed_says_why() -> None:
+    assert retrieval_row(question("1", kind="unanswerable", pages=()), Found((Hit("a.pdf", (1,)),)), k=5).scores == {}
+    row = retrieval_row(question("2"), None, "no index", k=5)
+    assert (row.error, row.scores, row.record["hits"]) == ("no index", {}, [])
+
+
+def test_an_element_of_another_paper_does_not_count() -> None:
+    hits = (Hit("other.pdf", (3,), "table", "Table 2"), Hit("a.pdf", (3,), "text", None))
+    scores = retrieval_row(question("1", kind="table", label="Table 2"), Found(hits), k=5).scores
+    assert (scores["element@5"], scores["kind@5"], scores["hit@5"]) == (0, 0, 1)
 
 
 def test_run_counts_documents_and_all_pages_of_a_passage() -> None:
     asked = [question("1", "works"), question("2", "broken"), question("3", "none", "unanswerable", ())]
     report = run(Shelf(), asked, k=5)
-    assert [r.rank for r in report.ranked] == [2, None]  # page 3 of another document does not count
-    assert report.ranked[1].error == "no index"
+    assert report.rows[0].scores["mrr@5"] == 0.5  # page 3 of another document does not count
+    assert report.rows[1].error == "no index"
     as_json = report.to_dict()
-    assert (as_json["scored"], as_json["failed"], as_json["skipped"]) == (2, 1, 1)
-    assert as_json["groups"]["all"]["recall@5"]["value"] == 0.5
-    assert "recall@5" in report.table() and "1 of them failed" in report.table()
+    assert (as_json["scored"], as_json["failed"], as_json["skipped"]) == (1, 1, 1)
+    assert as_json["groups"]["all"]["recall@5"]["value"] == 1.0
+    assert "recall@5" in report.table() and "1 scored, 1 failed, 1 without a gold page" in report.table()
 
 
-def test_k_limits_what_is_looked_at() -> None:
-    assert run(Shelf(), [question("1", "works")], k=1).ranked[0].rank is None
+def test_each_half_of_the_search_can_be_left_out(sample_library: Path) -> None:
+    """With everything it finds most; by vectors alone it knows no Persian; a half that is off finds nothing."""
+    asked = read_questions(Path("data/questions/sample.jsonl"))[:12]
+    with Library.open(sample_library, read_only=True) as library:
+        found = ablation(library, asked, k=5)
+        again = ablation(library, asked, k=5)
+    assert list(found.rows) == [
+        "all",
+        *(f"without {half}" for half in HALVES),
+        *(f"{half} alone" for half in HALVES if half != "fusion"),
+    ]
+    hits = {setting: found.scores(setting)["hit@5"].value for setting in found.rows}
+    assert hits["all"] == 1.0 and hits["structure alone"] < hits["lexical alone"]
+    for setting, rows in found.rows.items():
+        by = {half for row in rows for hit in row.record["hits"] for half in hit["found_by"]}
+        match setting.split():
+            case ["without", ("lexical" | "dense" | "image") as half]:
+                assert half not in by
+            case ["without", "structure"]:
+                assert not by & {"label", "mention"}
+            case [("lexical" | "dense" | "image") as half, "alone"]:
+                assert by <= {half}
+    assert {s: v["scores"] for s, v in found.to_dict()["settings"].items()} == {
+        s: v["scores"] for s, v in again.to_dict()["settings"].items()
+    }
+    assert "without fusion" in found.table() and "0 searches failed" in found.table()
+
+
+def test_an_unknown_half_is_told(sample_library: Path) -> None:
+    with (
+        Library.open(sample_library, read_only=True) as library,
+        pytest.raises(UsageError, match=r"no half 'lexica'\. It has lexical, dense, image, structure, fusion"),
+    ):
+        library.as_retriever(halves=["lexica"])

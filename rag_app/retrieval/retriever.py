@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -16,16 +16,20 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.schema import NodeWithScore, QueryBundle
 
 from ingestion import keys
+from rag_app.errors import UsageError
 from rag_app.evidence import Passage, Question
 from rag_app.models import ImageEmbedding
 from rag_app.retrieval.diversity import diversified
 from rag_app.retrieval.passages import Found, Hit
 from rag_app.retrieval.question import understand
-from rag_app.retrieval.scoring import Candidate, Weights, idf, score
+from rag_app.retrieval.scoring import Candidate, Weights, by_ranks, idf, score
 from rag_app.searchable import query_terms, terms
 from rag_app.store import Filter, Scored, Store, StoredNode
 from rag_app.vectors.space import Space
 
+# What a search is made of: candidates by words, by vectors, by looks, by being named or mentioned; and weighing them
+# all against each other, in place of which the halves' ranks are merged.
+HALVES = ("lexical", "dense", "image", "structure", "fusion")
 CANDIDATES = 60  # asked of each half
 SCORED = 40  # so many of them are scored in full
 _DOCUMENTS_WEIGHED = 8  # term weights are looked up inside so many documents
@@ -42,6 +46,8 @@ class HybridRetriever(BaseRetriever):
     space and embedding may be None for a library without vectors: the lexical half then works alone. languages: those
     the embedding knows, None for all; a question in another is searched by its words. pictures: gives, for a question's
     language, the image model that takes words in it and its space, or None; figures are then found by their looks too.
+    weights: of the score's parts. halves: those of HALVES that take part, to see what each is worth; a half that does
+    not finds no candidates and adds nothing to a score.
     """
 
     def __init__(
@@ -53,6 +59,7 @@ class HybridRetriever(BaseRetriever):
         k: int = 8,
         filter: Filter | None = None,
         weights: Weights | None = None,
+        halves: Collection[str] = HALVES,
         languages: frozenset[str] | None = None,
         pictures: Callable[[str], tuple[ImageEmbedding, Space] | None] | None = None,
         callback_manager: CallbackManager | None = None,
@@ -63,7 +70,11 @@ class HybridRetriever(BaseRetriever):
         self._embedding = embedding
         self.k = k
         self._asked = filter or Filter()
-        self._weights = weights or Weights()
+        unknown = [half for half in halves if half not in HALVES]
+        if unknown:
+            raise UsageError(f"Search has no half {', '.join(map(repr, unknown))}. It has {', '.join(HALVES)}.")
+        self._halves = frozenset(halves)
+        self._weights = (weights or Weights()).without(frozenset(HALVES) - self._halves)
         self._languages = languages
         self._pictures = pictures
 
@@ -80,16 +91,18 @@ class HybridRetriever(BaseRetriever):
             wanted = query_terms(text)
             question = understand(text, idf(size, self._store.document_frequency(wanted)))
             pool = _Pool()
-            pool.add("lexical", self._store.lexical(wanted, k=max(CANDIDATES, 2 * k), allowed=allowed))
+            if "lexical" in self._halves:
+                pool.add("lexical", self._store.lexical(wanted, k=max(CANDIDATES, 2 * k), allowed=allowed))
             clock.lap("lexical")
             asked = self._vector(question)
             pool.add("dense", self._dense(asked, k=max(CANDIDATES, 2 * k)))
             clock.lap("dense")
-            if self._pictures is not None:
+            if self._pictures is not None and "image" in self._halves:
                 pool.add("image", self._by_looks(question, k=max(CANDIDATES, 2 * k), allowed=allowed))
                 clock.lap("image")
-            pool.add("label", [Scored(row, 0.0) for row in self._store.labelled(question.labels, allowed)])
-            self._follow_mentions(pool, allowed)
+            if "structure" in self._halves:
+                pool.add("label", [Scored(row, 0.0) for row in self._store.labelled(question.labels, allowed)])
+                self._follow_mentions(pool, allowed)
             scored = self._scored(question, asked, pool, max(SCORED, 2 * k))
             clock.lap("score")
         hits, dropped = _diversified(scored, k)
@@ -113,7 +126,7 @@ class HybridRetriever(BaseRetriever):
 
     def _vector(self, question: Question) -> np.ndarray | None:
         """The question's embedding (dim,); None in a language the model does not know, or without vectors."""
-        if self._space is None or self._embedding is None:
+        if self._space is None or self._embedding is None or "dense" not in self._halves:
             return None
         if self._languages is not None and question.language not in self._languages:
             return None
@@ -148,13 +161,16 @@ class HybridRetriever(BaseRetriever):
         """The `most` best candidates and all that were named or mentioned, fully scored, best first."""
         rows = pool.best(most)
         best = set(rows)
-        rows += [row for row, halves in pool.found_by.items() if row not in best and halves[0] not in _HALVES]
+        rows += [row for row, halves in pool.found_by.items() if row not in best and halves[0] not in _SCORING]
         if self._space is not None and asked is not None:
             vectors = self._store.vectors(self._space.name, rows)
             pool.cosine.update({row: float(vector @ asked) for row, vector in vectors.items()})
         stored = self._store.nodes(rows)
-        candidates = [_candidate(node, pool) for node in stored]
-        scores = score(question, candidates, self._weights, self._inside(question, candidates))
+        if "fusion" in self._halves:
+            candidates = [_candidate(node, pool) for node in stored]
+            scores = score(question, candidates, self._weights, self._inside(question, candidates))
+        else:
+            scores = by_ranks(pool.ranks, [node.row for node in stored])
         hits = [
             Hit(node, total, tuple(pool.found_by[node.row]), parts)
             for node, (total, parts) in zip(stored, scores, strict=True)
@@ -170,14 +186,15 @@ class HybridRetriever(BaseRetriever):
         }
 
 
-_HALVES = ("lexical", "dense", "image")
+_SCORING = ("lexical", "dense", "image")  # the halves that give their candidates a score of their own
 
 
 class _Pool:
-    """Rows found so far, by whom, and their raw scores."""
+    """Rows found so far, by whom, at which rank from 1, and their raw scores."""
 
     def __init__(self) -> None:
         self.found_by: dict[int, list[str]] = {}
+        self.ranks: dict[str, dict[int, int]] = {}
         self.bm25: dict[int, float] = {}
         self.image: dict[int, float] = {}
         self.cosine: dict[int, float] = {}
@@ -188,6 +205,8 @@ class _Pool:
             halves = self.found_by.setdefault(row, [])
             if half not in halves:
                 halves.append(half)
+                ranks = self.ranks.setdefault(half, {})
+                ranks[row] = len(ranks) + 1
             if half in raw:
                 raw[half][row] = value
 

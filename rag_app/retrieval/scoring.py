@@ -7,8 +7,8 @@ that document answers (words that are rare inside it tell: a paper's own topic w
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from rag_app.evidence import Question
@@ -37,6 +37,19 @@ class Weights:
     mention: float = 0.03  # a good candidate refers the reader to it
     image: float = 0.1  # its picture fits the question, by an image model that knows the question's language
     ocr: float = -0.04  # it was read by OCR: of two copies of a page the one with a text layer comes first
+
+    def without(self, halves: Iterable[str]) -> Weights:
+        """The same with nothing for what these halves of the search know: "lexical", "dense", "image", "structure"."""
+        return replace(self, **{part: 0.0 for half in halves for part in _KNOWN_BY.get(half, ())})
+
+
+# Which parts of the score come from which half. Fusion has none: it is the weighting itself.
+_KNOWN_BY = {
+    "lexical": ("lexical", "coverage", "window", "pairs", "document"),
+    "dense": ("dense",),
+    "image": ("image",),
+    "structure": ("label", "kind", "mention"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,7 @@ def score(
     best_cosine = max((c.cosine for c in candidates), default=0.0) or 1.0
     dense = weights.dense if any(c.cosine for c in candidates) else 0.0
     scale = weights.lexical + dense + weights.coverage + weights.window + weights.pairs + weights.document
+    scale = scale or 1.0
     documents = document_fit(question, candidates)
     wanted_pairs = set(pairwise(question.terms))
     result = []
@@ -104,6 +118,15 @@ def score(
         }
         result.append(parts)
     return [(sum(parts.values()), {n: round(part, 4) for n, part in parts.items() if part}) for parts in result]
+
+
+def by_ranks(ranks: Mapping[str, Mapping[int, int]], rows: Sequence[int]) -> list[tuple[float, dict[str, float]]]:
+    """For each row its score and parts without any weighting: the sum of 1 / (60 + rank) over the halves that found it.
+
+    Reciprocal rank fusion, Cormack et al. 2009, k = 60. ranks: half -> row -> rank from 1.
+    """
+    parts = [{half: 1 / (60 + held[row]) for half, held in ranks.items() if row in held} for row in rows]
+    return [(sum(part.values()), {half: round(value, 4) for half, value in part.items()}) for part in parts]
 
 
 def coverage(weights: Mapping[str, float], own: Set[str], around: Set[str]) -> float:
