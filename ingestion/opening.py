@@ -5,6 +5,7 @@ Nothing in a PDF is run: MuPDF is used without its JavaScript, and launch action
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
 import pymupdf
@@ -12,6 +13,8 @@ from pymupdf.mupdf import FzErrorBase
 
 from ingestion.limits import Limits
 from rag_app.errors import CorruptPdf, EncryptedPdf, TooLarge
+
+ONE_AT_A_TIME = threading.RLock()  # MuPDF is not made for several threads: hold it from opening to the last use
 
 
 def open_pdf(path: Path, *, password: str | None, limits: Limits) -> pymupdf.Document:

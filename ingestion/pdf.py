@@ -15,7 +15,7 @@ from ingestion.elements import BBox
 from ingestion.files import check_file
 from ingestion.images import render_frame
 from ingestion.limits import Limits
-from ingestion.opening import open_pdf
+from ingestion.opening import ONE_AT_A_TIME, open_pdf
 from rag_app.errors import CorruptPdf, InputError
 
 
@@ -36,7 +36,7 @@ def render_page(path: Path, page: int, *, dpi: int = 110, password: str | None =
     limits = Limits()
     if check_file(path, limits=limits) == "picture":
         return render_frame(path, page, dpi=dpi, limits=limits)
-    with open_pdf(path, password=password, limits=limits) as doc:
+    with ONE_AT_A_TIME, open_pdf(path, password=password, limits=limits) as doc:
         shown = _page(doc, page, path)
         area = max(1.0, shown.rect.width * shown.rect.height)
         fitting = min(float(dpi), (limits.ocr_pixels / area) ** 0.5 * 72)
@@ -60,7 +60,7 @@ def render_region(
     limits = Limits()
     if check_file(path, limits=limits) == "picture":
         return _picture_region(render_frame(path, page, dpi=72, limits=limits), bbox, margin, path)
-    with open_pdf(path, password=password, limits=limits) as doc:
+    with ONE_AT_A_TIME, open_pdf(path, password=password, limits=limits) as doc:
         shown = _page(doc, page, path)
         left, top, right, bottom = bbox
         box = pymupdf.Rect(left - margin, top - margin, right + margin, bottom + margin)
@@ -91,7 +91,7 @@ def page_words(path: Path, page: int, *, password: str | None = None) -> list[Wo
     """Words of one page (1-based) with their boxes as shown; empty for a scanned page or a picture."""
     if check_file(path, limits=Limits()) == "picture":
         return []
-    with open_pdf(path, password=password, limits=Limits()) as doc:
+    with ONE_AT_A_TIME, open_pdf(path, password=password, limits=Limits()) as doc:
         shown = _page(doc, page, path)
         turn = shown.rotation_matrix
         found: Any = shown.get_text("words")  # Any: list of (x0, y0, x1, y1, text, block, line, word)

@@ -10,7 +10,6 @@ it says.
 from __future__ import annotations
 
 import io
-import threading
 
 from ingestion.describe.figure_check import check_figure
 from ingestion.describe.findings import BAR, Checks
@@ -22,7 +21,6 @@ from ingestion.elements import Element
 __all__ = ["BAR", "Checks", "verify"]
 
 _OCR_SIDE = 2400  # pixels: a larger crop is read at this size
-_ONE_AT_A_TIME = threading.Lock()  # MuPDF is not made for several threads
 
 
 def verify(kind: str, reading: Reading, element: Element, *, image: bytes | None = None, context: str = "") -> Checks:
@@ -54,6 +52,7 @@ def text_in(image: bytes) -> str:
     from PIL import Image
 
     from ingestion.ocr import available, ocr_text
+    from ingestion.opening import ONE_AT_A_TIME
 
     status = available()
     if not status.ready:
@@ -63,5 +62,5 @@ def text_in(image: bytes) -> str:
     picture.thumbnail((_OCR_SIDE, _OCR_SIDE))
     if picture.getcolors(maxcolors=1) is not None:
         return ""
-    with _ONE_AT_A_TIME:
+    with ONE_AT_A_TIME:
         return ocr_text(pymupdf.Pixmap(pymupdf.csRGB, picture.width, picture.height, picture.tobytes(), False), status)

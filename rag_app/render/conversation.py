@@ -13,7 +13,16 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rag_app.citations import MARK
-from rag_app.render.page import Shelf, answer_html, cited_pages, crops_of, direction, raised, reading_html
+from rag_app.render.page import (
+    Shelf,
+    answer_html,
+    box_on_this_page,
+    cited_pages,
+    crops_of,
+    direction,
+    raised,
+    reading_html,
+)
 from rag_app.render.quotes import readable_quote
 from rag_app.render.self_contained import environment
 from rag_app.render.terminal import printable
@@ -69,6 +78,7 @@ def conversation_html(turns: Sequence[Asked], *, library: Shelf) -> str:
             language=answers[0].language if answers else "en",
             pages=cited_pages(citations, library=library),
             crops=crops_of(citations, library=library),
+            address=box_on_this_page,
             direction=direction,
             words=words,
         )

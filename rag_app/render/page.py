@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -67,7 +67,7 @@ class Box:
 class CitedPage:
     """One page of one paper with the boxes cited on it.
 
-    image is a data URI, None where the paper is encrypted; size in points.
+    image is its picture's address, None where the paper is encrypted; size in points.
     """
 
     anchor: str
@@ -112,6 +112,7 @@ def render_page(answer: Answer, *, library: Shelf) -> str:
             body=answer_html(answer.answer, shown={c.n: words.digits(c.n) for c in answer.citations}),
             pages=cited_pages(answer.citations, library=library),
             crops=crops_of(answer.citations, library=library),
+            address=box_on_this_page,
             total_seconds=answer.seconds.get("total", sum(answer.seconds.values())),
             direction=direction,
             words=words,
@@ -124,8 +125,13 @@ def direction(text: str) -> str:
     return "rtl" if reads_right_to_left(text) else "ltr"
 
 
-def answer_html(markdown: str, *, shown: Mapping[int, str]) -> Markup:
-    """The answer's Markdown as safe HTML, each [n] a link to its cited box that reads `shown[n]`.
+def box_on_this_page(n: int) -> str:
+    """The address of a cited box on the page that cites it."""
+    return f"#b{n}"
+
+
+def answer_html(markdown: str, *, shown: Mapping[int, str], address: Callable[[int], str] = box_on_this_page) -> Markup:
+    """The answer's Markdown as safe HTML, each [n] a link to `address(n)`, its cited box, that reads `shown[n]`.
 
     Links, images and HTML of the Markdown stay text.
     """
@@ -143,7 +149,7 @@ def answer_html(markdown: str, *, shown: Mapping[int, str]) -> Markup:
             if n not in shown:
                 return match[0]
             blank = "\N{NO-BREAK SPACE}" if match[1] else ""  # the number stays on the line of its sentence
-            return f'{blank}<a class="cite" href="#b{n}">{escape(shown[n])}</a>'
+            return f'{blank}<a class="cite" href="{escape(address(n))}">{escape(shown[n])}</a>'
 
         return _NUMBER.sub(link, str(raised(tokens[index].content.replace(_UNDERSCORE, "_"))))
 
@@ -181,8 +187,13 @@ def _script(sign: str, content: str) -> str:
     return f"<{tag}>{content}</{tag}>"
 
 
-def cited_pages(citations: Sequence[Citation], *, library: Shelf) -> list[CitedPage]:
-    """Every cited page once, in order of first citation, rendered, with the boxes of all citations on it."""
+def cited_pages(
+    citations: Sequence[Citation], *, library: Shelf, address: Callable[[str, int], str | None] | None = None
+) -> list[CitedPage]:
+    """Every cited page once, in order of first citation, with the boxes of all citations on it.
+
+    address: gives that of the picture of a document's page, None where it cannot be shown; drawn and embedded else.
+    """
     places: dict[tuple[str, int], list[tuple[Citation, BBox]]] = {}
     for citation in citations:
         for page, bbox in citation.places:
@@ -197,7 +208,7 @@ def cited_pages(citations: Sequence[Citation], *, library: Shelf) -> list[CitedP
             rank = sum(b.first and abs(b.left - box.left) < 2 and abs(b.top - box.top) < 1.5 for b in boxes)
             boxes.append(replace(box, rank=rank, same=any(bbox == earlier for _, earlier in found[: len(boxes)])))
             numbered.add(citation.n)
-        image = _page_image(library, document_id, page)
+        image = address(document_id, page) if address else _embedded(library, document_id, page)
         pages.append(CitedPage(f"p{len(pages) + 1}", found[0][0].document, page, image, size, tuple(boxes)))
     return pages
 
@@ -218,8 +229,13 @@ def _box(n: int, bbox: BBox, size: PageSize, *, first: bool) -> Box:
     )
 
 
-def _page_image(library: Shelf, document_id: str, page: int) -> str | None:
-    """The page as a data URI; None where only a password would show it."""
+def _embedded(library: Shelf, document_id: str, page: int) -> str | None:
+    webp = draw_page(library, document_id, page)
+    return data_uri(webp, "image/webp") if webp else None
+
+
+def draw_page(library: Shelf, document_id: str, page: int, *, dpi: int = PAGE_DPI) -> bytes | None:
+    """The page as WebP; None where only a password would show it. Raises LibraryDamaged without a stored copy."""
     from ingestion.pdf import render_page as render
 
     files = library.path / "files"
@@ -227,13 +243,13 @@ def _page_image(library: Shelf, document_id: str, page: int) -> str | None:
     if stored is None:
         raise LibraryDamaged(f"The stored copy of {document_id[:16]} is gone from {files}. Ingest that paper again.")
     try:
-        png = render(stored, page, dpi=PAGE_DPI)
+        png = render(stored, page, dpi=dpi)
     except EncryptedPdf:
         return None
     with Image.open(io.BytesIO(png)) as image:
         webp = io.BytesIO()
         image.convert("RGB").save(webp, "WEBP", quality=_WEBP_QUALITY, method=4)
-    return data_uri(webp.getvalue(), "image/webp")
+    return webp.getvalue()
 
 
 def crops_of(citations: Sequence[Citation], *, library: Shelf) -> dict[int, str]:
