@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from rag_app.answering.engine import PaperQueryEngine
     from rag_app.describing.planning import Only
     from rag_app.evidence import Answerer, Passage
+    from rag_app.imaging.figures import Figures
     from rag_app.imaging.pairs import CaptionedFigure
     from rag_app.imaging.records import CaptionsReport, ImageIndexReport, ImageResult
     from rag_app.imaging.search import ImageSearch
@@ -446,6 +447,13 @@ class Library:
         from rag_app.imaging.pairs import captioned_figures
 
         return captioned_figures(self._store, self.path / "crops")
+
+    def figures(self, *, papers: Sequence[str] = (), first: int = 0, count: int = 100) -> Figures:
+        """`count` figures from the `first` on (0-based) with all that is said of them; papers by name or id."""
+        from rag_app.imaging.figures import stored_figures
+
+        documents = [self._store.find_document(paper).document_id for paper in papers]
+        return stored_figures(self._store, documents=documents, first=first, count=count)
 
     def status(self) -> LibraryStatus:
         """What the library holds; cheap."""
