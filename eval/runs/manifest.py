@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from eval.statistics import SEED
+
+if TYPE_CHECKING:
+    from rag_app.reports import LibraryStatus
 
 PACKAGES = (
     "rag-app",
@@ -116,3 +119,11 @@ def _short(value: object) -> str:
         return "not set"
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 40 else f"{text[:16]}…"
+
+
+def digest_of_library(status: LibraryStatus) -> str:
+    """sha256 over what a search can find: documents, how they were read, their vectors, what models described."""
+    held = [f"{one.document_id} {one.name} {one.parser} {sorted(one.nodes.items())}" for one in status.documents]
+    held += sorted(f"{one.name} {one.vectors} {one.active}" for one in status.spaces)
+    held += sorted(f"{one.model} {one.done} {one.verified}" for one in status.descriptions.models)
+    return digest_of_texts(held)
