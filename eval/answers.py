@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import dataclasses
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+from llama_index.core.base.embeddings.base import BaseEmbedding
+
 from eval.citations import VERDICTS, Checked, check_citations, squeeze
+from eval.metrics.evidence import (
+    citation_precision,
+    citation_recall,
+    refusal_precision,
+    refusal_recall,
+    unsupported_number_rate,
+)
+from eval.metrics.numbers import is_quantity, numeric_match
+from eval.metrics.texts import bleu, chrf, exact_match, rouge, token_f1
 from eval.questions import Question
 from eval.runs.rows import Row
 from eval.statistics import Mean, mean, text_table
 from rag_app.answering.answer import Answer
-from rag_app.errors import RagAppError
+from rag_app.embeddings import languages_of
+from rag_app.errors import RagAppError, UsageError
+from rag_app.retrieval.question import language_of
 
 
 class Askable(Protocol):
@@ -48,8 +61,27 @@ class Judged:
     error: str | None = None
 
 
-Similarity = Callable[[str, str], float | None]
-"""Likeness in meaning of an answer and a gold answer, 0 to 1; None where the model does not know the language."""
+class Similarity(Protocol):
+    """Likeness in meaning of two texts, 0 to 1; see `similarity_by`."""
+
+    def __call__(self, a: str, b: str) -> float: ...
+
+
+def similarity_by(embedding: BaseEmbedding) -> Similarity:
+    """Cosine of the texts' embeddings, at least 0; of `Library.text_embedding()`, for instance.
+
+    The function raises UsageError for a text in a language that the embedding was not trained on.
+    """
+    known = languages_of(embedding)
+
+    def similarity(a: str, b: str) -> float:
+        strange = {language_of(text) for text in (a, b)} - known if known is not None else set()
+        if strange:
+            raise UsageError(f"{embedding.model_name} was not trained on {', '.join(sorted(strange))}.")
+        x, y = (np.asarray(vector) for vector in embedding.get_text_embedding_batch([a, b]))
+        return min(1.0, max(0.0, float(x @ y / (np.linalg.norm(x) * np.linalg.norm(y)))))
+
+    return similarity
 
 
 def answer_row(
@@ -60,7 +92,7 @@ def answer_row(
     checked: Sequence[Checked] = (),
     similarity: Similarity | None = None,
 ) -> Row:
-    """The row of one question from its answer; `error` says why there is none.
+    """The row of one question from its answer; `error` says why there is none. docs/metrics.md defines the scores.
 
     Args:
         checked: verdicts on the answer's citations, as `eval.citations.check_citations` gives them.
@@ -68,26 +100,79 @@ def answer_row(
     """
     groups = {"language": question.language, "kind": question.kind}
     record: dict[str, Any] = {  # Any: JSON
-        "question": dataclasses.asdict(question),
+        "question": question.to_dict(),
         "answer": answer.to_dict() if answer else None,
         "checked": [dataclasses.asdict(one) for one in checked],
     }
     if answer is None:
         return Row(question.id, groups, error=error or "There is no answer.", record=record)
-    return Row(question.id, groups, _scores(question, answer), seconds=answer.seconds, record=record)
+    refused, answerable = answer.refused, question.answerable
+    scores: dict[str, float | None] = {
+        "refusal_precision": refusal_precision(refused=refused, answerable=answerable),
+        "refusal_recall": refusal_recall(refused=refused, answerable=answerable),
+        "citation_valid": _valid(checked),
+    }
+    unscored: dict[str, str] = {}
+    if not refused:
+        rate = unsupported_number_rate(_said(answer), _sources(answer))
+        scores["numbers_supported"] = None if rate is None else 1 - rate
+    if answerable:
+        right = float(is_right(answer, question))
+        scores |= {"right": right, "right_if_answered": None if refused else right, "answered": float(not refused)}
+        scores |= _against_pages(question, answer) | _against_gold(question, answer)
+        if similarity:
+            try:
+                scores["similarity"] = 0.0 if refused else max(similarity(_said(answer), g) for g in question.answers)
+            except RagAppError as exc:
+                unscored["similarity"] = str(exc)
+    applying = {name: value for name, value in scores.items() if value is not None}
+    return Row(question.id, groups, applying, unscored, seconds=answer.seconds, record=record)
 
 
-def _scores(question: Question, answer: Answer) -> dict[str, float]:
-    """The first of the metrics; all of them are in docs/metrics.md."""
-    scores: dict[str, float] = {}
-    if question.answerable:
-        scores["right"] = float(is_right(answer, question))
-        scores["answered"] = float(not answer.refused)
-    else:
-        scores["refusal_recall"] = float(answer.refused)
-    if answer.refused:
-        scores["refusal_precision"] = float(not question.answerable)
-    return scores
+def _against_pages(question: Question, answer: Answer) -> dict[str, float | None]:
+    gold = {(question.document or "", page) for page in question.pages}
+    cited = [{(c.document, page) for page, _ in c.places} for c in answer.citations]
+    found = citation_recall(cited, gold)
+    return {
+        "page_cited": None if found is None else float(found > 0),
+        "citation_precision": citation_precision(cited, gold),
+        "citation_recall": found,
+    }
+
+
+def _against_gold(question: Question, answer: Answer) -> dict[str, float | None]:
+    """The answer's words against the gold answers; a refusal says nothing of what was asked, whatever its words."""
+    said = "" if answer.refused else _said(answer)
+    gold = question.answers
+    in_formulas = question.kind == "formula"  # whose digits are indices and exponents
+    return {
+        "exact_match": exact_match(said, gold),
+        "numeric_match": None if in_formulas else numeric_match(said, gold, tolerance=question.tolerance or 0.0),
+        "token_f1": token_f1(said, gold),
+        **rouge(said, gold),
+        "bleu": bleu(said, gold),
+        "chrf": chrf(said, gold),
+    }
+
+
+def _valid(checked: Sequence[Checked]) -> float | None:
+    """Share of the citations, of those that could be looked up in the file, whose quote stands there."""
+    looked_up = [one.verdict for one in checked if one.verdict in ("verbatim", "by words", "invented")]
+    return sum(verdict != "invented" for verdict in looked_up) / len(looked_up) if looked_up else None
+
+
+def _said(answer: Answer) -> str:
+    return _MARK.sub("", answer.answer)
+
+
+def _sources(answer: Answer) -> list[str]:
+    """What the numbers of an answer may come from: the question, what was found, and what is cited of it."""
+    found = [text for one in answer.evidence for text in (one.text, one.label or "")]
+    cited = [text for one in answer.citations for text in (one.quote, one.title, one.label or "")]
+    return [answer.question, *found, *cited]
+
+
+_MARK = re.compile(r"\[\d{1,3}\]")  # a citation
 
 
 def is_right(answer: Answer, question: Question) -> bool:
@@ -101,32 +186,14 @@ def is_right(answer: Answer, question: Question) -> bool:
 
 
 def holds(text: str, gold: str, *, tolerance: float = 0.0) -> bool:
-    """Whether `gold` stands in `text`: as a number within the tolerance when it is one, else letter for letter.
+    """Whether `gold` stands in `text`: as a number within the tolerance and in any unit, or letter for letter.
 
-    Blanks, punctuation, case, letter forms and digits' script do not matter.
+    Blanks, punctuation, case, letter forms and digits' script do not matter. A number has to be the same number: the
+    digits alone would be found in a longer one.
     """
-    number = _number(gold)
-    if number is not None:
-        return any(abs(found - number) <= tolerance + 1e-9 for found in _numbers(text))
+    if is_quantity(gold):
+        return numeric_match(text, [gold], tolerance=tolerance) == 1.0
     return bool(squeeze(gold)) and squeeze(gold) in squeeze(text)
-
-
-_NUMBER = re.compile(r"(?<![\w.])[-−]?\d+(?:,\d{3})*(?:\.\d+)?(?![\w]|\.\d)")
-
-
-def _plain(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).replace("٫", ".").replace("٬", ",").replace("−", "-")
-    text = "".join(str(unicodedata.decimal(c)) if c.isdecimal() else c for c in text)
-    return re.sub(r"\[\d{1,3}\]", " ", text)  # citation marks are no numbers of the answer
-
-
-def _numbers(text: str) -> list[float]:
-    return [float(found.replace(",", "")) for found in _NUMBER.findall(_plain(text))]
-
-
-def _number(gold: str) -> float | None:
-    plain = _plain(gold).strip()
-    return float(plain.replace(",", "")) if _NUMBER.fullmatch(plain) else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,7 +69,7 @@ def retrieval_row(question: Question, result: Found | None, error: str | None = 
     kind@k             one of them shows a gold page and is of the kind that holds the answer, where that is one kind
     """
     groups = {"language": question.language, "kind": question.kind}
-    record: dict[str, Any] = {"question": asdict(question), "hits": []}  # Any: JSON
+    record: dict[str, Any] = {"question": question.to_dict(), "hits": []}  # Any: JSON
     if result is None:
         return Row(question.id, groups, error=error or "There is no result.", record=record)
     hits = list(result.hits[:k])

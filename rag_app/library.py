@@ -40,6 +40,8 @@ from rag_app.status import library_status
 from rag_app.store import DocumentInfo, Filter, Store
 
 if TYPE_CHECKING:
+    from llama_index.core.base.embeddings.base import BaseEmbedding
+
     from rag_app.answering.answer import Answer
     from rag_app.answering.chat_engine import PaperChatEngine
     from rag_app.answering.engine import PaperQueryEngine
@@ -357,6 +359,10 @@ class Library:
             languages=languages_of(embedding),
             pictures=self._images.for_questions if self._images.take_words() else None,
         )
+
+    def text_embedding(self) -> BaseEmbedding:
+        """The LlamaIndex embedding that questions are compared with now; see `reembed`."""
+        return self._embeddings.answering()[0]
 
     def as_query_engine(
         self,

@@ -32,6 +32,9 @@ LEAVES = {
     "open_clip": ("adapters",),
     "peft": ("adapters",),
     "ollama": ("adapters/ollama",),
+    "sacrebleu": ("eval/metrics",),
+    "rouge_score": ("eval/metrics",),
+    "apted": ("eval/metrics",),
     "ragas": ("eval",),
 }
 
