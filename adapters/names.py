@@ -27,6 +27,7 @@ LOADERS: dict[tuple[Role, str], str] = {
     ("image_embedding", "builtin"): "adapters.builtin.visual:load",
     ("image_embedding", "openclip"): "adapters.open_clip.embedding:load",
     ("vision", "ollama"): "adapters.ollama.language:load_vision",
+    ("judge", "ollama"): "adapters.ollama.language:load",
 }
 
 

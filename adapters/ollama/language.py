@@ -118,6 +118,14 @@ class OllamaModel(OllamaMultiModal):
         """Whether it reads pictures; asks the server, and believes that for a minute."""
         return "vision" in catalogue.resolve(self._wire_name, self._settings).capabilities
 
+    @property
+    def digest(self) -> str:
+        """Of its weights, as its server lists it, so that other weights under its name are told; "" where it does not.
+
+        Asks the server.
+        """
+        return catalogue.show(self._wire_name, self._settings).digest
+
     def check(self, *, pictures: bool | None = None) -> None:
         """Make sure that it can be asked; see LanguageModel.check. `pictures`: None means as it was made."""
         needed = self._reads_pictures if pictures is None else pictures
