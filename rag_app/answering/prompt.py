@@ -80,8 +80,7 @@ def build(
         statements: the most that may be asked for.
     """
     language = _LANGUAGES.get(question.answer_language, _LANGUAGES["en"])
-    code = fence([question.text, *(_all_of(passage) for passage in passages)])
-    pieces = [_piece(code, n, passage) for n, passage in enumerate(passages, start=1)]
+    code = code_for(passages, question.text)
     system = _RULES.format(
         fence=code,
         language=language,
@@ -89,7 +88,7 @@ def build(
         seeing=_SEEING if pictures else "",
     )
     fixed = about_tokens(system) + about_tokens(question.text) + 150 + PICTURE_TOKENS * len(pictures)
-    kept = _fitting(pieces, most_tokens - fixed)
+    block, kept = evidence(passages, code, most_tokens=most_tokens - fixed)
     shown = tuple(passages[:kept])
     numbers = {passage.node_id: n for n, passage in enumerate(shown, start=1)}
     seen = [picture for picture in pictures if picture.node_id in numbers]
@@ -99,9 +98,7 @@ def build(
     ]
     text = "\n\n".join(
         [
-            f"<evidence code={code}>",
-            *pieces[:kept],
-            f"</evidence code={code}>",
+            block,
             *(["\n".join(announced)] if announced else []),
             f"Question: {one_line(question.text)}",
             f"Reply in {language}; quotes stay in the language of the evidence.",
@@ -115,6 +112,19 @@ def build(
         unread=tuple(passages[kept:]),
         pictured=tuple(picture.node_id for picture in seen),
     )
+
+
+def code_for(passages: Sequence[Passage], *texts: str) -> str:
+    """The code of the marks around evidence: neither the passages nor `texts` hold it."""
+    return fence([*texts, *(_all_of(passage) for passage in passages)])
+
+
+def evidence(passages: Sequence[Passage], code: str, *, most_tokens: int) -> tuple[str, int]:
+    """The passages between marks with `code`, numbered from 1, and how many of the first ones it holds: those that take
+    about `most_tokens` together, at least one."""
+    pieces = [_piece(code, n, passage) for n, passage in enumerate(passages, start=1)]
+    kept = _fitting(pieces, most_tokens)
+    return "\n\n".join([f"<evidence code={code}>", *pieces[:kept], f"</evidence code={code}>"]), kept
 
 
 def about_tokens(text: str) -> int:
