@@ -15,6 +15,7 @@ from rag_app.citations import find_quote
 from rag_app.errors import UnknownName
 from rag_app.evidence import Passage, Question
 from rag_app.searchable import query_terms
+from rag_app.settings import Settings
 
 BOX = (0.0, 0.0, 10.0, 10.0)
 CELLS = (("Model", "Size", "Top-1"), ("Small", "12 M", "61.5"), ("Large", "90 M", "70.2"), ("Tiny", "3 M", "40.1"))
@@ -165,3 +166,19 @@ def test_names_that_cannot_be_are_refused_with_what_can() -> None:
         parse_role("anwser")
     with pytest.raises(UnknownName):
         load_model("text_embedding", parse_model_name("builtin:other"))
+
+
+def test_an_answer_does_not_hang_on_what_was_asked_before() -> None:
+    question, alone = ask("How long was the large encoder tuned?")
+    answerer = ExtractiveAnswerer(shared())
+    answerer.compose(question, (FIGURE, FORMULA))
+    answerer.compose(question, (TEXT,))
+    assert answerer.compose(question, ALL) == alone
+    scores = [[unit.score for unit in answerer.rank(question, ALL)] for _ in range(2)]
+    fresh = [unit.score for unit in ExtractiveAnswerer(shared()).rank(question, ALL)]
+    assert scores == [fresh, fresh]
+
+
+def test_what_was_embedded_is_remembered_by_the_next_answerer() -> None:
+    one, other = (load_model("answer", parse_model_name("builtin"), Settings()) for _ in range(2))
+    assert one is other

@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache, lru_cache
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from rag_app.sentences import sentences
 from rag_app.settings import Settings
 
 _EMBEDDED_UNITS = 48  # by term score; embedding a sentence costs about 5 ms
+_REMEMBERED = 8192  # embeddings of units kept in memory, 1.5 kB each: questions come back to the same passages
 _MOST_STATEMENTS = 3
 _NEAR_CHARACTERS = 4  # between a sentence and the next
 _OPENING_CHARACTERS = 25  # of a formula's context, which begins with the sentence before it
@@ -59,6 +61,7 @@ class ExtractiveAnswerer:
     def __init__(self, embedding: minilm.MiniLMEmbedding, *, weights: Weights | None = None) -> None:
         self._embedding = embedding
         self._weights = weights or Weights()
+        self._vector = lru_cache(maxsize=_REMEMBERED)(self._embedded_alone)
 
     def check(self) -> None:
         """Nothing to make sure of: what it needs comes with the application."""
@@ -93,14 +96,21 @@ class ExtractiveAnswerer:
         scored.sort(key=lambda s: -s.score)
         if question.language in self._embedding.languages and scored:
             near, far = scored[:_EMBEDDED_UNITS], scored[_EMBEDDED_UNITS:]
-            asked, *found = self._embedding.embed([question.text, *(_meaning(s.unit) for s in near)])
-            cosines = (float(c) for c in np.asarray(found) @ asked)
+            found = np.stack([self._vector(_meaning(s.unit)) for s in near])
+            cosines = (float(c) for c in found @ self._vector(question.text))
             near = [
                 replace(s, cosine=cosine, score=s.score + self._weights.cosine * cosine)
                 for s, cosine in zip(near, cosines, strict=True)
             ]
             scored = sorted(near, key=lambda s: -s.score) + far
         return scored
+
+    def _embedded_alone(self, text: str) -> np.ndarray:
+        """(384,). Alone, so that it hangs on the text only: within a batch the last bits change with the company.
+
+        A batch would be no faster: its tokens cost the same.
+        """
+        return self._embedding.embed([text])[0]
 
     def _scored(
         self, question: Question, unit: Unit, here: float, extreme: int | None, number_asked: bool
@@ -130,6 +140,12 @@ def load(name: ModelName, settings: Settings) -> ExtractiveAnswerer:
     """The answerer for the name `builtin`."""
     if name.rest or name.adapter:
         raise UnknownName(f"{name} is not known; the builtin answerer is called builtin.")
+    return _shared()
+
+
+@cache
+def _shared() -> ExtractiveAnswerer:
+    """One for the process: an engine made anew, for another filter or model, finds what was embedded before."""
     return ExtractiveAnswerer(minilm.shared())
 
 
