@@ -43,8 +43,11 @@ class Row:
             raise ValueError(f"{self.id}: it failed, so nothing of it can be scored")
 
     def with_scores(self, scores: Mapping[str, float], unscored: Mapping[str, str]) -> Self:
-        """The same item with more metrics, as a judge adds them later."""
-        return dataclasses.replace(self, scores={**self.scores, **scores}, unscored={**self.unscored, **unscored})
+        """The same item with more metrics, as a judge adds them later; they replace what was said of them before."""
+        new = scores.keys() | unscored.keys()
+        kept = {name: value for name, value in self.scores.items() if name not in new}
+        reasons = {name: value for name, value in self.unscored.items() if name not in new}
+        return dataclasses.replace(self, scores={**kept, **scores}, unscored={**reasons, **unscored})
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
         return dataclasses.asdict(self)

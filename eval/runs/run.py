@@ -3,6 +3,7 @@
     manifest.json  what decides the figures
     items.jsonl    a Row a line, appended as it comes; the last line of an id counts
     summary.json   means with intervals, written when the run is done
+    judge.json     what judging took, summed over all times the run was gone on with; ablation.json: retrieval in parts
 
 A run that was cut off, by Ctrl-C, kill -9 or a full disk, has every line but the last whole, and can be gone on with.
 """
@@ -110,6 +111,21 @@ class Run:
     def summary(self) -> Summary:
         """The run in figures, worked out from its items."""
         return summarise(self.rows(), total=self.manifest.total)
+
+    def keep(self, name: str, value: Mapping[str, Any]) -> None:  # Any: JSON
+        """Write NAME.json beside the items, for what is no item: "judge", "ablation"."""
+        with _disk(self.folder):
+            _write_json(self.folder / f"{name}.json", value)
+
+    def kept(self, name: str) -> dict[str, Any]:  # Any: JSON
+        """What `keep` wrote under that name; empty when nothing was."""
+        path = self.folder / f"{name}.json"
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as exc:
+            raise InputError(f"{path} cannot be read: {exc}.") from exc
 
     def finish(self) -> Summary:
         """Write summary.json; the summary."""

@@ -108,18 +108,17 @@ class Summary:
         }
 
     def table(self) -> str:
-        """All metrics over all items with intervals and counts, then their means by group."""
+        """All metrics over all items with intervals and counts, then their means by group, a table for each key."""
         overall = [
             [metric, score.mean, score.scored, score.unscored, score.failed, score.inapplicable]
             for metric, score in self.all.scores.items()
         ]
         parts = [text_table(["", "mean [95 %]", "scored", "not scored", "failed", "does not apply"], overall)]
-        metrics = list(self.all.scores)
-        if len(self.groups) > 1:
-            names = [group.name for group in self.groups]
-            rows = [["items", *(group.total for group in self.groups)]]
-            rows += [[metric, *(_short(group.scores.get(metric)) for group in self.groups)] for metric in metrics]
-            parts.append(text_table(["", *names], rows))
+        for key in dict.fromkeys(key for group in self.groups for key in group.by):
+            groups = [group for group in self.groups if key in group.by]
+            rows = [["items", *(group.total for group in groups)]]
+            rows += [[metric, *(_short(group.scores.get(metric)) for group in groups)] for metric in self.all.scores]
+            parts.append(text_table([f"by {key}", *(group.by[key] for group in groups)], rows))
         done = f"{self.total} items: {self.all.total - self.all.failed} done, {self.all.failed} failed"
         parts.append(done + (f", {self.missing} not asked yet." if self.missing else "."))
         return "\n\n".join(parts)

@@ -22,6 +22,13 @@ RUNS_FOLDER = "evaluations"  # below the library
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+question_sets = click.argument(
+    "questions",
+    nargs=-1,
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="JSONL...",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +144,14 @@ def conclude(
     text: str,
     exit_code: int = 0,
 ) -> Shown:
-    """The result of a command that made a run: summary written, reports written, gate judged; the run is closed.
+    """The result of a command that made a run, which is still open: summary written, reports written, gate judged.
 
     document: what --json shows beside "run", "summary", "written" and "gate"; text: what people see before them.
     """
     from eval.runs import Run
     from eval.runs.gate import Threshold, judge_run
 
-    with run:
-        summary = run.finish()
+    summary = run.finish()
     earlier = Run.open(options.no_worse_than) if options.no_worse_than is not None else None
     written = write_reports(call, run, html=options.html, markdown=options.markdown, earlier=earlier)
     verdict = judge_run(run, summary, [Threshold.parse(one) for one in options.fail_under], earlier)

@@ -1,0 +1,99 @@
+"""`rag-app eval compare`, `report` and `runs`: what to do with runs that are there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from rag_app.cli.evaluation_run import RUNS_FOLDER, report_options, runs_below, write_reports
+from rag_app.cli.frame import Call, Shown, command, pass_call
+
+_RUN = click.Path(file_okay=False, path_type=Path)
+
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _with_reports(function: F) -> F:
+    for option in report_options():
+        function = option(function)
+    return function
+
+
+@command("compare", example="rag-app eval compare runs/before runs/after --html comparison.html")
+@click.argument("before", type=_RUN, metavar="RUN")
+@click.argument("after", type=_RUN, metavar="RUN")
+@_with_reports
+@pass_call
+def compare(call: Call, *, before: Path, after: Path, html: Path | None, markdown: Path | None) -> Shown:
+    """Compare two runs of one kind, item by item: the earlier, then the later.
+
+    Only items that both scored are compared; the others are counted. Metrics of 0 and 1 are tested by McNemar's exact
+    test, others by the paired bootstrap; p is adjusted by Holm over the metrics. The items that flipped are listed.
+    """
+    from eval.runs import Run
+    from eval.runs.comparing import compare_runs
+
+    earlier, later = Run.open(before), Run.open(after)
+    comparison = compare_runs(earlier, later)
+    written = write_reports(call, later, html=html, markdown=markdown, earlier=earlier)
+    told = [comparison.table(), *(f"Written: {path}" for path in written)]
+    return Shown({**comparison.to_dict(), "written": [str(path) for path in written]}, "\n".join(told))
+
+
+@command("report", example="rag-app eval report rag_library/evaluations/20260115-101500-answers --html report.html")
+@click.argument("run_folder", type=_RUN, metavar="RUN")
+@_with_reports
+@pass_call
+def report(call: Call, *, run_folder: Path, html: Path | None, markdown: Path | None) -> Shown:
+    """Show a run again, and write its report: figures, plots, failures by their cause, the worst items.
+
+    Without --html and --markdown the figures only. A run that was cut off is shown as far as it came.
+    """
+    from eval.runs import Run
+
+    run = Run.open(run_folder)
+    summary = run.summary()
+    written = write_reports(call, run, html=html, markdown=markdown)
+    told = [summary.table(), *(f"Written: {path}" for path in written)]
+    document = {
+        "run": str(run.folder),
+        "manifest": run.manifest.to_dict(),
+        "summary": summary.to_dict(),
+        "written": [str(path) for path in written],
+    }
+    return Shown(document, "\n".join(told))
+
+
+@command("runs", example="rag-app eval runs --json")
+@pass_call
+def runs(call: Call) -> Shown:
+    """List the runs that are kept in the library, newest first."""
+    from eval.runs import Run
+    from eval.statistics import text_table
+
+    found = [Run.open(folder) for folder in runs_below(call.library)]
+    if not found:
+        told = f"There is no run in {call.library / RUNS_FOLDER}. Make one: rag-app eval answers JSONL"
+        return Shown({"runs": []}, told)
+    listed = [
+        {
+            "run": str(run.folder),
+            "kind": run.manifest.kind,
+            "started": run.manifest.started,
+            "total": run.manifest.total,
+            "done": len(run.done()),
+            "failed": len(run.rows()) - len(run.done()),
+            "models": dict(run.manifest.models),
+            "judge": dict(run.manifest.judge) if run.manifest.judge else None,
+        }
+        for run in found
+    ]
+    rows = [
+        [one["run"], one["kind"], one["started"], f"{one['done']}/{one['total']}", one["models"].get("answer", "-")]
+        for one in listed
+    ]
+    return Shown({"runs": listed}, text_table(["run", "kind", "started", "done", "answered by"], rows))
