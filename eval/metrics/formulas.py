@@ -1,0 +1,153 @@
+"""How like a formula is to the true one: its LaTeX in one spelling, and what it looks like when it is set."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PIL import Image
+from rapidfuzz.distance import Levenshtein
+
+from ingestion.describe.latex import clean_latex
+
+_TOKEN = re.compile(r"\\(?:begin|end)\s*\{[a-zA-Z*]+\}|\\operatorname\*|\\[A-Za-z]+|\\.|\s+|.", re.DOTALL)
+_FUNCTION = re.compile(
+    r"\\(?:operatorname\*?|mathrm|text|textrm)\s*\{\s*(arccos|arcsin|arctan|arg|cosh?|coth?|csc|deg|det|dim|exp|gcd|inf|"
+    r"ker|lim|liminf|limsup|ln|log|max|min|Pr|sec|sinh?|sup|tanh?)\s*\}"
+)
+_NO_DELIMITER = re.compile(r"\\(?:left|right)\s*\.")
+_STOP = re.compile(r"(?:[\s.,;:]|\\[,;:! ])+$")
+_ALIGNED = re.compile(r"\\(?:begin|end)\{(?:aligned|align|split|gather|gathered|multline|eqnarray)\*?\}|&")
+# What changes sizes and distances, and no sign.
+_DROPPED = frozenset(
+    r"""\left \right \middle \big \Big \bigg \Bigg \bigl \bigr \bigm \Bigl \Bigr \Bigm \biggl \biggr \biggm
+    \Biggl \Biggr \, \: \; \! \> \quad \qquad \displaystyle \textstyle \scriptstyle \scriptscriptstyle \limits \nolimits
+    \hfill ~ \mathstrut \mathop \mathrel \mathbin \mathord \mathopen \mathclose \mathpunct""".split()
+) | {"\\ "}
+_SAME = {
+    r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\cfrac": r"\frac", r"\dbinom": r"\binom", r"\tbinom": r"\binom",
+    r"\leq": r"\le", r"\leqslant": r"\le", r"\geq": r"\ge", r"\geqslant": r"\ge", r"\neq": r"\ne",
+    r"\to": r"\rightarrow", r"\gets": r"\leftarrow", r"\land": r"\wedge", r"\lor": r"\vee", r"\lnot": r"\neg",
+    r"\lbrace": r"\{", r"\rbrace": r"\}", r"\lbrack": "[", r"\rbrack": "]", r"\lvert": "|", r"\rvert": "|", r"\vert": "|",
+    r"\mid": "|", r"\Vert": r"\|", r"\lVert": r"\|", r"\rVert": r"\|", r"\ldots": r"\dots", r"\cdots": r"\dots", r"\dotsc": r"\dots",
+    r"\dotsb": r"\dots", r"\text": r"\mathrm", r"\textrm": r"\mathrm", r"\operatorname": r"\mathrm",
+    r"\operatorname*": r"\mathrm", r"\rm": r"\mathrm", r"\textbf": r"\mathbf", r"\bm": r"\mathbf", r"\bf": r"\mathbf",
+    r"\boldsymbol": r"\mathbf", r"\textit": r"\mathit", r"\ast": "*", r"\prime": "'", r"\top": "T", r"\intercal": "T",
+    r"\varnothing": r"\emptyset", r"\colon": ":", r"\mathscr": r"\mathcal", r"\iff": r"\Leftrightarrow",
+    r"\implies": r"\Rightarrow",
+}  # fmt: skip
+
+
+def edit_similarity(found: str, true: str) -> float:
+    """1 - edit distance of the LaTeX tokens / tokens of the longer formula, 0 to 1; 1 where both are empty.
+
+    Both are brought to one spelling first (`latex_tokens`). 1 less this is the normalised edit distance.
+    """
+    return Levenshtein.normalized_similarity(latex_tokens(found), latex_tokens(true))
+
+
+def latex_tokens(latex: str) -> list[str]:
+    r"""The tokens of a formula in one spelling: \dfrac is \frac, x^{2} is x^2, x^a_b is x_b^a; no sizes, no blanks.
+
+    What looks different stays different: \epsilon and \varepsilon, \mathcal and \mathbb, upright and slanted words.
+    """
+    clean = _NO_DELIMITER.sub(" ", _FUNCTION.sub(r"\\\1 ", clean_latex(latex)))
+    tokens: list[str] = []
+    for token in _TOKEN.findall(_STOP.sub("", clean)):
+        plain = re.sub(r"\s+", "", token)
+        if plain and plain not in _DROPPED and token != "\\ " and not _ALIGNED.fullmatch(plain):
+            tokens.append(_SAME.get(plain, plain))
+    return _one_spelling(tokens)
+
+
+_DEEPEST = 50  # nested groups; what is inside deeper ones is left as it is written
+
+
+def _one_spelling(tokens: Sequence[str], depth: int = 0) -> list[str]:
+    """The same with braces only around several tokens, and lower indices before upper ones."""
+    if depth > _DEEPEST:
+        return list(tokens)
+    done: list[str] = []
+    i = 0
+    while i < len(tokens):
+        lower: list[str] = []
+        upper: list[str] = []
+        while i < len(tokens) and tokens[i] in ("_", "^", "'"):
+            if tokens[i] == "'":
+                upper.append("'")
+                i += 1
+            else:
+                to = lower if tokens[i] == "_" else upper
+                inner, i = _argument(tokens, i + 1)
+                to += inner if len(inner) == 1 else _one_spelling(inner, depth + 1)
+        for mark, script in (("_", lower), ("^", upper)):
+            done += [mark, *_grouped(script)] if script else []
+        if i < len(tokens):
+            inner, i = _argument(tokens, i)
+            done += inner if len(inner) == 1 else _grouped(_one_spelling(inner, depth + 1))
+    return done
+
+
+def _argument(tokens: Sequence[str], i: int) -> tuple[list[str], int]:
+    """What stands at `i`, one token or the inside of a group, and the index behind it."""
+    if i >= len(tokens) or tokens[i] != "{":
+        return list(tokens[i : i + 1]), i + 1
+    depth = 0
+    for end in range(i, len(tokens)):
+        depth += (tokens[end] == "{") - (tokens[end] == "}")
+        if not depth:
+            return list(tokens[i + 1 : end]), end + 1
+    return list(tokens[i + 1 :]), len(tokens)
+
+
+def _grouped(tokens: list[str]) -> list[str]:
+    return tokens if len(tokens) == 1 else ["{", *tokens, "}"]
+
+
+Draw = Callable[[str], bytes | None]
+"""LaTeX to an encoded picture, dark on light; None where it cannot be set."""
+
+
+def picture_similarity(found: str, true: str, draw: Draw) -> float | None:
+    """How like two formulas look when they are set, 0 to 1; None where the true one cannot be set, 0 where the found.
+
+    1 - edit distance of the pictures' columns / columns of the wider one (Deng et al. 2017, "Image-to-Markup
+    Generation"), where two columns are equal when the same pixels are inked. The pictures are aligned at the top, in
+    the middle or at the bottom, whichever fits best: a formula that is higher elsewhere moves the rest.
+    """
+    wanted = _drawn(true, draw)
+    if wanted is None:
+        return None
+    got = _drawn(found, draw)
+    if got is None:
+        return 0.0
+    height = max(len(got), len(wanted))
+    return max(
+        Levenshtein.normalized_similarity(_columns(got, height, share), _columns(wanted, height, share))
+        for share in (0.0, 0.5, 1.0)
+    )
+
+
+def _drawn(latex: str, draw: Draw) -> np.ndarray | None:
+    """(height, width) bool: where there is ink, cropped to it; None without any."""
+    picture = draw(clean_latex(latex))
+    if picture is None:
+        return None
+    with Image.open(io.BytesIO(picture)) as image:
+        flat = Image.new("RGBA", image.size, "white")
+        flat.alpha_composite(image.convert("RGBA"))
+    ink = np.asarray(flat.convert("L")) < _DARK
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else None
+
+
+_DARK = 160  # of 255: darker pixels are ink
+
+
+def _columns(ink: np.ndarray, height: int, share: float) -> list[bytes]:
+    """Each column as a key, `share` of the missing height put above it."""
+    above = round(share * (height - len(ink)))
+    whole = np.pad(ink, ((above, height - len(ink) - above), (0, 0)))
+    return [column.tobytes() for column in whole.T]
