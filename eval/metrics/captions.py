@@ -10,7 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
-from eval.metrics.texts import words
+from eval.metrics.texts import tokens
 
 LONGEST = 4  # words in an n-gram
 SIGMA = 6.0  # words: how far a caption's length may be off before CIDEr-D takes it amiss
@@ -55,7 +55,7 @@ def _similarities(
 
 
 def _ngrams(text: str) -> Counts:
-    said = words(text)
+    said = tokens(text)
     return Counter(tuple(said[i : i + n]) for n in range(1, LONGEST + 1) for i in range(len(said) - n + 1))
 
 
@@ -74,7 +74,7 @@ def _similarity(a: Counts, b: Counts, frequency: Counts, pictures: int, *, clipp
 
 
 def _weighted(counts: Counts, frequency: Counts, pictures: int) -> dict[tuple[str, ...], float]:
-    """Count times IDF, ln(pictures / pictures whose references hold it). The paper's 1 / words cancels in the cosine."""
+    """Count times IDF, ln(pictures / pictures whose references hold it); 1 / words would cancel in the cosine."""
     return {gram: count * math.log(pictures / max(1, frequency[gram])) for gram, count in counts.items()}
 
 

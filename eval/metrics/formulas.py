@@ -26,18 +26,17 @@ _DROPPED = frozenset(
     \Biggl \Biggr \, \: \; \! \> \quad \qquad \displaystyle \textstyle \scriptstyle \scriptscriptstyle \limits \nolimits
     \hfill ~ \mathstrut \mathop \mathrel \mathbin \mathord \mathopen \mathclose \mathpunct""".split()
 ) | {"\\ "}
-_SAME = {
-    r"\dfrac": r"\frac", r"\tfrac": r"\frac", r"\cfrac": r"\frac", r"\dbinom": r"\binom", r"\tbinom": r"\binom",
-    r"\leq": r"\le", r"\leqslant": r"\le", r"\geq": r"\ge", r"\geqslant": r"\ge", r"\neq": r"\ne",
-    r"\to": r"\rightarrow", r"\gets": r"\leftarrow", r"\land": r"\wedge", r"\lor": r"\vee", r"\lnot": r"\neg",
-    r"\lbrace": r"\{", r"\rbrace": r"\}", r"\lbrack": "[", r"\rbrack": "]", r"\lvert": "|", r"\rvert": "|", r"\vert": "|",
-    r"\mid": "|", r"\Vert": r"\|", r"\lVert": r"\|", r"\rVert": r"\|", r"\ldots": r"\dots", r"\cdots": r"\dots", r"\dotsc": r"\dots",
-    r"\dotsb": r"\dots", r"\text": r"\mathrm", r"\textrm": r"\mathrm", r"\operatorname": r"\mathrm",
-    r"\operatorname*": r"\mathrm", r"\rm": r"\mathrm", r"\textbf": r"\mathbf", r"\bm": r"\mathbf", r"\bf": r"\mathbf",
-    r"\boldsymbol": r"\mathbf", r"\textit": r"\mathit", r"\ast": "*", r"\prime": "'", r"\top": "T", r"\intercal": "T",
-    r"\varnothing": r"\emptyset", r"\colon": ":", r"\mathscr": r"\mathcal", r"\iff": r"\Leftrightarrow",
-    r"\implies": r"\Rightarrow",
+# One spelling -> the others that say the same.
+_SPELLINGS = {
+    r"\frac": r"\dfrac \tfrac \cfrac", r"\binom": r"\dbinom \tbinom", r"\le": r"\leq \leqslant",
+    r"\ge": r"\geq \geqslant", r"\ne": r"\neq", r"\rightarrow": r"\to", r"\leftarrow": r"\gets", r"\wedge": r"\land",
+    r"\vee": r"\lor", r"\neg": r"\lnot", r"\{": r"\lbrace", r"\}": r"\rbrace", "[": r"\lbrack", "]": r"\rbrack",
+    "|": r"\lvert \rvert \vert \mid", r"\|": r"\Vert \lVert \rVert", r"\dots": r"\ldots \cdots \dotsc \dotsb",
+    r"\mathrm": r"\text \textrm \operatorname \operatorname* \rm", r"\mathbf": r"\textbf \bm \bf \boldsymbol",
+    r"\mathit": r"\textit", "*": r"\ast", "'": r"\prime", "T": r"\top \intercal", r"\emptyset": r"\varnothing",
+    ":": r"\colon", r"\mathcal": r"\mathscr", r"\Leftrightarrow": r"\iff", r"\Rightarrow": r"\implies",
 }  # fmt: skip
+_SAME = {other: one for one, others in _SPELLINGS.items() for other in others.split()}
 
 
 def edit_similarity(found: str, true: str) -> float:

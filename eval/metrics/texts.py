@@ -34,6 +34,11 @@ def words(text: str) -> list[str]:
     return [word for word in _WORD.findall(fold(text)) if word not in _ARTICLES]
 
 
+def tokens(text: str) -> list[str]:
+    """Runs of letters and digits in one form, none left out: for English the tokens of rouge_score."""
+    return re.findall(r"[^\W_]+", fold(text.translate(_SEPARATORS)))
+
+
 def exact_match(text: str, golds: Sequence[str]) -> float | None:
     """1 when the words are those of a gold text, else 0 (SQuAD, Rajpurkar et al. 2016); None without a gold text."""
     if not golds:
@@ -64,16 +69,14 @@ def rouge(text: str, golds: Sequence[str]) -> dict[str, float]:
     return {name: max(float(score[name].fmeasure) for score in scored) for name in ROUGE if scored}
 
 
-class _Words(Tokenizer):
-    """rouge_score's own tokens for English, and words of every other script."""
-
+class _Tokens(Tokenizer):
     def tokenize(self, text: str) -> list[str]:
-        return re.findall(r"[^\W_]+", fold(text.translate(_SEPARATORS)))
+        return tokens(text)
 
 
 @lru_cache(maxsize=1)
 def _rouge() -> RougeScorer:
-    return RougeScorer(list(ROUGE), tokenizer=_Words())
+    return RougeScorer(list(ROUGE), tokenizer=_Tokens())
 
 
 def bleu(text: str, golds: Sequence[str]) -> float | None:
