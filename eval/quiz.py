@@ -34,8 +34,8 @@ def quiz_questions(questions: Sequence[Question]) -> tuple[Question, ...]:
 
 
 def sheet(question: Question, *, seed: int = SEED) -> Sheet:
-    """The question with its choices in an order that hangs on seed and id alone; the same in both sittings."""
-    order = list(question.choices)
+    """The question with its choices in the order of both sittings, which hangs on seed and id, not on the file."""
+    order = sorted(question.choices)
     random.Random(f"{seed}:{question.id}").shuffle(order)
     return Sheet(question, tuple(order))
 
