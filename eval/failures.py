@@ -94,7 +94,7 @@ def diagnose_rows(rows: Iterable[Row], shelf: Shelf | None) -> dict[str, Diagnos
         document = (row.record.get("question") or {}).get("document")
         if document is not None and document not in sources:
             sources[document] = _source(document, shelf)
-        diagnosis = diagnose(row, sources.get(document))
+        diagnosis = diagnose(row, sources[document] if document is not None else None)
         if diagnosis is not None:
             found[row.id] = diagnosis
     return found
