@@ -25,6 +25,29 @@ _PLAIN = str.maketrans(
 )
 
 
+_FIELDS = {
+    "present": ("text",),
+    "absent": ("text",),
+    "order": ("before", "after"),
+    "table": ("cell",),
+    "math": ("math",),
+}  # that a check of each type must have
+
+
+def check_problem(check: object) -> str:
+    """What keeps a JSON value from being a check, in one clause; "" when it is one."""
+    if not isinstance(check, dict):
+        return "a check is a JSON object"
+    fields = _FIELDS.get(str(check.get("type")))
+    if fields is None:
+        return f"the type {check.get('type')!r} is not known; the types are {', '.join(_FIELDS)}"
+    missing = [name for name in ("id", "pdf", *fields) if not isinstance(check.get(name), str)]
+    if missing:
+        return f"it has no text {missing[0]!r}"
+    page = check.get("page")
+    return "" if isinstance(page, int) and page >= 1 else f"the page is {page!r}, not a number from 1"
+
+
 def passes(check: Check, markdown: str) -> bool:
     """Whether the page passes; raises KeyError for a type not listed above."""
     kinds: dict[str, Callable[[Check, str], bool]] = {
@@ -134,8 +157,11 @@ _NAMES = {
     "alpha": "α", "beta": "β", "gamma": "γ", "delta": "δ", "lambda": "λ", "mu": "μ", "pi": "π", "psi": "ψ",
     "sigma": "σ", "tau": "τ", "theta": "θ", "phi": "φ", "zeta": "ζ", "sum": "∑", "prod": "∏", "int": "∫",
     "nabla": "∇", "partial": "∂", "times": "×", "in": "∈", "infty": "∞", "prime": "′", "leq": "≤", "geq": "≥",
-    "neq": "≠", "cdot": "⋅",
+    "le": "≤", "ge": "≥", "neq": "≠", "ne": "≠", "cdot": "⋅", "to": "→", "rightarrow": "→", "top": "⊤", "sqrt": "√",
+    "lVert": "‖", "rVert": "‖", "Vert": "‖", "cdots": "⋯", "vdots": "⋮", "ddots": "⋱", "approx": "≈", "pm": "±",
+    **{name: name for name in ("log", "exp", "Ann", "sin", "cos", "tan", "tanh", "max", "min", "lim", "ln", "det")},
 }  # fmt: skip
+_ENVIRONMENT = re.compile(r"\\(?:begin|end)\s*\{[^{}]*\}")
 
 
 def symbols_present(check: Check, markdown: str) -> bool:
@@ -144,9 +170,7 @@ def symbols_present(check: Check, markdown: str) -> bool:
     The stretch may be a quarter longer than the formula. Order is not asked: a text layer writes limits and fractions
     in its own.
     """
-    latex = re.sub(
-        r"\\([a-zA-Z]+)", lambda m: _NAMES.get(m[1], m[1] if m[1] in ("log", "exp", "Ann") else ""), check["math"]
-    )
+    latex = re.sub(r"\\([a-zA-Z]+)", lambda m: _NAMES.get(m[1], ""), _ENVIRONMENT.sub("", check["math"]))
     wanted, there = _symbols(latex), _symbols(markdown)
     size = len(wanted) + max(2, len(wanted) // 4)
     need = {c: wanted.count(c) for c in set(wanted)}
@@ -157,5 +181,5 @@ def symbols_present(check: Check, markdown: str) -> bool:
 
 
 def _symbols(text: str) -> str:
-    text = unicodedata.normalize("NFKC", text).replace("−", "-")
-    return re.sub(r"[\s{}()\[\]\\^_$*|&.,/]", "", text)
+    apart = unicodedata.normalize("NFKD", text).translate({ord("−"): "-", ord("'"): "′"})
+    return re.sub(r"[\s{}()\[\]\\^_$*|&.,/]", "", "".join(c for c in apart if not unicodedata.combining(c)))

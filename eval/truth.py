@@ -26,13 +26,14 @@ class TrueBlock:
 
 @dataclass(frozen=True, slots=True)
 class TrueFloat:
-    """A figure or table; cells only for tables, rows of equal length, merged cells repeated."""
+    """A figure or table; cells only for tables, rows of equal length, merged cells repeated, header rows first."""
 
     label: str
     caption: str
     page: int
     bbox: BBox
     cells: tuple[tuple[str, ...], ...] = ()
+    header_rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class TrueFormula:
     label: str
     page: int
     bbox: BBox
+    latex: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class Truth:
     """body: the running text stands between these heights (points from the top); headers above, footers below."""
 
     document: str
+    language: str
     blocks: tuple[TrueBlock, ...]
     headings: tuple[TrueHeading, ...]
     figures: tuple[TrueFloat, ...]
@@ -76,6 +79,7 @@ def read_truth(path: Path) -> Truth:
         furniture = raw["furniture"]
         return Truth(
             document=raw["document"],
+            language=raw["language"],
             blocks=tuple(
                 TrueBlock(b["id"], b["kind"], b["text"], tuple(b["pages"]), tuple(b["section"]))
                 for b in raw["reading_order"]
@@ -83,7 +87,7 @@ def read_truth(path: Path) -> Truth:
             headings=tuple(TrueHeading(s["path"][-1], s["level"], s["page"]) for s in raw["sections"]),
             figures=tuple(_float(f) for f in raw["figures"]),
             tables=tuple(_float(t) for t in raw["tables"]),
-            formulas=tuple(TrueFormula(f["label"], f["page"], _box(f)) for f in raw["formulas"]),
+            formulas=tuple(TrueFormula(f["label"], f["page"], _box(f), f["latex"]) for f in raw["formulas"]),
             footnotes=tuple(f["text"] for f in raw["footnotes"]),
             references=tuple(r["text"] for r in raw["references"]),
             furniture=tuple(furniture["headers"] + furniture["footers"]),
@@ -95,7 +99,8 @@ def read_truth(path: Path) -> Truth:
 
 def _float(raw: dict[str, Any]) -> TrueFloat:  # Any: JSON
     cells = tuple(tuple(row) for row in raw.get("cells", ()))
-    return TrueFloat(raw["label"], raw["caption"], raw["page"], _box(raw), cells)
+    head = raw.get("header_rows", 0)
+    return TrueFloat(raw["label"], raw["caption"], raw["page"], _box(raw), cells, head)
 
 
 def _box(raw: dict[str, Any]) -> BBox:  # Any: JSON

@@ -18,8 +18,8 @@ ROOT = Path(__file__).parent.parent
 PACKAGES = ("rag_app", "ingestion", "adapters", "eval")
 # Top-level module -> the folders whose modules may import it.
 LEAVES = {
-    "pymupdf": ("ingestion",),
-    "pymupdf4llm": ("ingestion",),
+    "pymupdf": ("ingestion", "eval/parsers"),
+    "pymupdf4llm": ("ingestion", "eval/parsers"),
     "faiss": ("rag_app/vectors",),
     "tokenizers": ("adapters/builtin",),
     "onnx": ("adapters/builtin",),
@@ -32,10 +32,16 @@ LEAVES = {
     "open_clip": ("adapters",),
     "peft": ("adapters",),
     "ollama": ("adapters/ollama",),
+    "matplotlib": ("rag_app/render/plots", "rag_app/render/formula_pictures"),
     "sacrebleu": ("eval/metrics",),
     "rouge_score": ("eval/metrics",),
     "apted": ("eval/metrics",),
-    "ragas": ("eval",),
+    "ragas": ("eval/judging",),
+    "instructor": ("eval/judging",),
+    "openai": ("eval/judging",),
+    "langchain_core": ("eval/judging",),
+    "langchain_community": ("eval/judging",),
+    "langchain_openai": ("eval/judging",),
 }
 
 

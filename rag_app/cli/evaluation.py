@@ -15,7 +15,7 @@ from rag_app.cli.frame import Call, Group, Shown, command, pass_call
     members={
         "answers": "rag_app.cli.evaluation_answers:answers",
         "retrieval": "rag_app.cli.evaluation_retrieval:retrieval",
-        "extraction": "rag_app.cli.evaluation:extraction",
+        "extraction": "rag_app.cli.evaluation_extraction:extraction",
         "verification": "rag_app.cli.evaluation:verification",
         "quiz": "rag_app.cli.evaluation_quiz:quiz",
         "images": "rag_app.cli.evaluation_images:images",
@@ -33,30 +33,6 @@ def evaluation() -> None:
 
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
-
-
-@command("extraction", example="rag-app eval extraction data/papers/*.pdf")
-@click.argument("papers", nargs=-1, required=True, type=_FILE, metavar="PDF...")
-@pass_call
-def extraction(call: Call, *, papers: tuple[Path, ...]) -> Shown:
-    """Read papers and compare with their truth.
-
-    The truth of paper.pdf is paper.truth.json beside it, as data/build.py writes it: figures, tables and their cells,
-    formulas, captions, headings, reading order. No library is needed or changed.
-    """
-    import tempfile
-
-    from eval.extraction import run
-    from eval.truth import read_truth
-    from ingestion.reading import read_paper
-
-    with tempfile.TemporaryDirectory() as crops:
-        reports = [
-            run(read_paper(path, crops=Path(crops)), read_truth(path.with_suffix(".truth.json"))) for path in papers
-        ]
-    return Shown(
-        {"papers": [report.to_dict() for report in reports]}, "\n\n".join(report.table() for report in reports)
-    )
 
 
 @command("verification", example="rag-app eval verification data/papers/*.pdf")
