@@ -16,6 +16,7 @@ import numpy as np
 
 from adapters.decoding import batches
 from adapters.pictures import open_picture, quiet
+from rag_app.disjoint import DisjointSets
 
 BITS = 256
 _FREQUENCIES = 16
@@ -76,22 +77,15 @@ def groups(found: Fingerprints, *, limit_bits: int = NEAR_BITS) -> list[list[int
     """
     kept = [i for i in range(len(found.bits)) if i not in found.problems]
     distinct, which = np.unique(found.bits[kept], axis=0, return_inverse=True)
-    parent = list(range(len(distinct)))
-
-    def root(i: int) -> int:
-        while parent[i] != i:
-            parent[i] = parent[parent[i]]
-            i = parent[i]
-        return i
-
+    sets = DisjointSets(len(distinct))
     signs = np.where(np.unpackbits(distinct, axis=1), 1.0, -1.0).astype(np.float32)
     for start in range(0, len(distinct), _BLOCK):  # signs that agree less those that differ; whole numbers, so exact
         agreement = signs[start : start + _BLOCK] @ signs[start:].T
         for i, j in np.argwhere(agreement >= BITS - 2 * limit_bits):
-            parent[root(start + int(i))] = root(start + int(j))
+            sets.join(start + int(i), start + int(j))
     together: dict[int, list[int]] = {}
     for image, row in zip(kept, which.ravel(), strict=True):
-        together.setdefault(root(int(row)), []).append(image)
+        together.setdefault(sets.root(int(row)), []).append(image)
     return [members for members in together.values() if len(members) > 1]
 
 
