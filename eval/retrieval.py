@@ -50,12 +50,6 @@ class Found(Protocol):
     def seconds(self) -> Mapping[str, float]: ...
 
 
-class Searchable(Protocol):
-    """What `run` needs of a library."""
-
-    def search(self, text: str, *, k: int = 10) -> Found: ...
-
-
 def retrieval_row(question: Question, result: Found | None, error: str | None = None, *, k: int) -> Row:
     """The row of one question from the passages that a search for `k` found; `error` says why there are none.
 
@@ -228,35 +222,6 @@ class RetrievalReport:
             },
             "questions": [row.to_dict() for row in self.rows],
         }
-
-    def table(self) -> str:
-        names = list(self.scores(self.rows))
-        lines = []
-        for group, rows in self.groups().items():
-            scores = self.scores(rows)
-            shown = [
-                (str(scores[n]) if group == "all" else f"{scores[n].value:.3f}") if n in scores else "-" for n in names
-            ]
-            lines.append([group, len(rows), *shown])
-        note = f"{len(self.rows) - self.failed} scored, {self.failed} failed, {self.skipped} without a gold page."
-        return f"{text_table(['', 'n', *names], lines)}\n{note} Intervals: 95 % bootstrap over questions."
-
-
-def run(
-    library: Searchable,
-    questions: Sequence[Question],
-    *,
-    k: int = 10,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> RetrievalReport:
-    """Search for every answerable question with a gold page and see where that page comes. k: passages looked at."""
-    asked = [q for q in questions if q.answerable and q.pages]
-    done: list[Row] = []
-    for row in rows(partial(library.search, k=k), asked, k=k):
-        done.append(row)
-        if on_progress:
-            on_progress(len(done), len(asked))
-    return RetrievalReport(k, tuple(done), skipped=len(questions) - len(asked))
 
 
 def _means(rows: Sequence[Row]) -> dict[str, Mean]:

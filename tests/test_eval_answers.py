@@ -8,12 +8,12 @@ from pathlib import Path
 import pymupdf
 import pytest
 
-from eval.answers import holds, is_right, run
-from eval.citations import check_citations, squeeze
-from eval.questions import Question
+from eval.answers import answer_row, holds, is_right, similarity_by
+from eval.citations import Checked, check_citations, squeeze
+from eval.questions import Question, read_questions
 from rag_app.answering.answer import Answer
 from rag_app.citations import Citation
-from rag_app.errors import LibraryError
+from rag_app.library import Library
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,9 @@ from rag_app.errors import LibraryError
         ("The gate starts closed", "GATE STARTS", 0.0, True),
         ("نزدیک‌ترین عکس‌ها", "نزدیکترین عکسها", 0.0, True),
         ("anything", "…", 0.0, False),
+        ("400M pairs", "400 million", 0.0, True),
+        ("it has 1400 million", "400 million", 0.0, False),
+        ("it took 90 seconds", "1.5 min", 0.0, True),
     ],
 )
 def test_holds(text: str, gold: str, tolerance: float, expected: bool) -> None:
@@ -120,47 +123,83 @@ def test_a_mark_without_citation_is_invented(pdf: Path) -> None:
     assert [(c.n, c.verdict) for c in checked] == [(1, "verbatim"), (2, "invented")]
 
 
-class Oracle:
-    """Answers by question text; 'broken' raises."""
-
-    def ask(self, question: str, *, k: int = 8, answer: str | None = None) -> Answer:
-        if question == "broken":
-            raise LibraryError("gone")
-        if question == "unknown":
-            return answered("The papers do not say.", refused=True)
-        return answered("It is slow [1].", citation("precise but slow."))
+def asked(kind: str = "text", *, language: str = "en", gold: tuple[str, ...] = ("slow",)) -> Question:
+    answerable = kind != "unanswerable"
+    return Question("1", "?", language, kind, "a.pdf", gold if answerable else (), (1,) if answerable else ())
 
 
-def test_run_scores_refusals_and_failures_beside_the_right_ones(pdf: Path) -> None:
-    def ask(id: str, text: str, kind: str = "text") -> Question:
-        gold = () if kind == "unanswerable" else ("slow",)
-        return Question(id, text, "en", kind, "a.pdf", gold, (1,) if gold else ())
+TEXT = {"exact_match", "token_f1", "rouge1", "rouge2", "rougeL", "bleu", "chrf"}
 
-    asked = [ask("1", "known"), ask("2", "unknown"), ask("3", "broken")]
-    asked += [ask("4", "unknown", "unanswerable"), ask("5", "known", "unanswerable")]
-    report = run(Oracle(), asked, file_of=lambda _: pdf)
-    scores = {name: score.value for name, score in report.scores().items()}
-    assert scores == {
-        "refused unanswerable": 0.5,
-        "refused answerable": pytest.approx(1 / 3),
-        "refusal precision": 0.5,
-        "right": pytest.approx(1 / 3),
-        "right when answered": 1.0,
-        "page cited": pytest.approx(1 / 3),
+
+def test_an_answer_has_every_metric_that_applies() -> None:
+    """Gold pages 1 and 2, of which one of two citations shows the first; 28.4 is in its quote and 99 is nowhere."""
+    question = Question("1", "?", "en", "table", "a.pdf", ("28.4 BLEU",), (1, 2))
+    cited = [citation("The score is 28.4."), citation("x", n=2, page=7)]
+    answer = dataclasses.replace(answered("The score is 28.4 and not 99 [1][2].", *cited), seconds={"total": 0.5})
+    verdicts = [Checked(1, "verbatim"), Checked(2, "invented"), Checked(3, "unchecked")]
+    row = answer_row(question, answer, checked=verdicts)
+    assert row.groups == {"language": "en", "kind": "table"} and row.seconds == {"total": 0.5}
+    assert row.scores.keys() >= TEXT
+    assert {name: value for name, value in row.scores.items() if name not in TEXT} == {
+        "right": 0.0,  # the unit of the gold answer is not there
+        "right_if_answered": 0.0,
+        "answered": 1.0,
+        "numeric_match": 1.0,
+        "page_cited": 1.0,
+        "citation_precision": 0.5,
+        "citation_recall": 0.5,
+        "citation_valid": 0.5,
+        "numbers_supported": 0.5,
     }
-    assert report.citations() == {
-        "verbatim": 2,
-        "by words": 0,
-        "a model's": 0,
-        "unchecked": 0,
-        "invented": 0,
-    }
-    assert report.to_dict()["failed"] == 1
-    assert "1 of 5 questions failed" in report.table()
+    # "score is 28.4 and not 99" against "28.4 BLEU": one word of seven and two in common
+    assert row.scores["token_f1"] == pytest.approx(2 * 1 / (6 + 2))
+    assert row.record["question"]["answers"] == ("28.4 BLEU",) and row.record["answer"]["answer"] == answer.answer
+    assert row.record["checked"][1] == {"n": 2, "verdict": "invented", "reason": ""}
+
+
+def test_a_refusal_is_no_answer() -> None:
+    """Where there is an answer it scores 0 in every metric of the answer's words; where there is none it is right."""
+    refusal = answered("The papers do not say that it is slow.", refused=True)
+    row = answer_row(asked(), refusal)
+    assert {name: row.scores[name] for name in TEXT} == dict.fromkeys(TEXT, 0.0)
+    assert (row.scores["right"], row.scores["answered"], row.scores["refusal_precision"]) == (0, 0, 0)
+    assert "right_if_answered" not in row.scores and "refusal_recall" not in row.scores
+    assert answer_row(asked("unanswerable"), refusal).scores == {"refusal_precision": 1.0, "refusal_recall": 1.0}
+
+
+def test_an_answer_where_there_is_none() -> None:
+    row = answer_row(asked("unanswerable"), answered("It is 12 [1].", citation("It is 12.")))
+    assert row.scores == {"refusal_recall": 0.0, "numbers_supported": 1.0}
+
+
+def test_a_question_that_failed_has_its_reason_and_no_score() -> None:
+    row = answer_row(asked(), None, "gone")
+    assert (row.error, row.scores, row.record["answer"]) == ("gone", {}, None)
+
+
+def test_similarity_by_the_builtin_embedding(sample_library: Path) -> None:
+    """The model knows no Persian: what cannot be scored is said, and not taken for 0."""
+    with Library.open(sample_library, read_only=True) as library:
+        similarity = similarity_by(library.text_embedding())
+    near, far = similarity("It is slow.", "It takes long."), similarity("It is slow.", "Cats eat fish.")
+    assert 0 <= far < near < 1 and similarity("It is slow.", "It is slow.") == pytest.approx(1)
+    assert answer_row(asked(), answered("slow"), similarity=similarity).scores["similarity"] == pytest.approx(1)
+    assert answer_row(asked(), answered("no", refused=True), similarity=similarity).scores["similarity"] == 0
+    row = answer_row(asked(language="fa", gold=("کند است",)), answered("کند است"), similarity=similarity)
+    assert row.unscored == {"similarity": "builtin-minilm was not trained on fa."} and row.scores["rougeL"] == 1
+
+
+def test_every_answer_of_the_sample_set_is_scored_the_same_twice(sample_library: Path) -> None:
+    questions = read_questions(Path("data/questions/sample.jsonl"))[::9]
+    with Library.open(sample_library, read_only=True) as library:
+        similarity = similarity_by(library.text_embedding())
+        twice = [
+            [answer_row(one, library.ask(one.question), similarity=similarity) for one in questions] for _ in range(2)
+        ]
+    assert [(row.scores, row.unscored) for row in twice[0]] == [(row.scores, row.unscored) for row in twice[1]]
+    assert sum(row.scores.get("right", 0) for row in twice[0]) >= 0.5 * len(questions)
 
 
 def test_a_text_layer_with_lam_alef_turned_is_the_same_word() -> None:
-    from eval.citations import squeeze
-
     assert squeeze("شورای انقالب") == squeeze("شورای انقلاب")
     assert squeeze("انقلاب") != squeeze("انقلب")
