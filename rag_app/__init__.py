@@ -11,6 +11,7 @@ Names are resolved at first use, so that importing the package costs nothing.
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,6 +20,10 @@ if TYPE_CHECKING:
     from rag_app.errors import RagAppError
     from rag_app.library import Library
     from rag_app.settings import Settings
+
+# ONNX Runtime 1.32 keeps a device id and a list of events in ~/.cache/Microsoft and posts them, unless this is set
+# before it is first imported; its own disable_telemetry_events() comes too late.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 _HOME = {
     "Answer": "rag_app.answering.answer",
