@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from ingestion.elements import Paper
 from ingestion.reading import (
     ReadResult,
     find_files,
@@ -30,11 +33,24 @@ CROPS, FILES, CACHE = "crops", "files", "cache"
 Progress = Callable[[int, int], None]  # pages done, pages known so far
 
 
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    """A paper as it is in another library: its kept copy, where it came from, and what models read in it."""
+
+    paper: Paper
+    copy: Path
+    path: Path | None
+    descriptions: Mapping[str, dict[str, Any]]  # Any: JSON
+
+
 class Intake:
     """One ingestion. Call `take` under the store's writer lock."""
 
-    def __init__(self, folder: Path, store: Store, embeddings: Embeddings, images: ImageSpaces) -> None:
+    def __init__(
+        self, folder: Path, store: Store, embeddings: Embeddings, images: ImageSpaces, *, chunk_tokens: int
+    ) -> None:
         self._folder = folder
+        self._chunk_tokens = chunk_tokens
         self._store = store
         self._embeddings = embeddings
         self._images = images
@@ -85,10 +101,22 @@ class Intake:
                         for twin in twins[result.path]:
                             self._store.add_alias(result.paper.sha256, twin)
                             yield self._unchanged(result.paper.sha256)
-            self._store.fold_words()
-            for filled in self._embeddings.filled():
-                filled.space.save()
-            self._images.save()
+            self._save()
+
+    def take_parsed(self, taken: Sequence[Parsed], on_progress: Progress | None) -> None:
+        """Embed and commit papers that were parsed before. on_progress: papers done, in all."""
+        self._ready()
+        for done, one in enumerate(taken, start=1):
+            self._commit(one.paper, one.copy, one.path, one.descriptions, seconds=0.0)
+            if on_progress is not None:
+                on_progress(done, len(taken))
+        self._save()
+
+    def _save(self) -> None:
+        self._store.fold_words()
+        for filled in self._embeddings.filled():
+            filled.space.save()
+        self._images.save()
 
     def _ready(self) -> None:
         """Load the models; raises what they lack."""
@@ -122,24 +150,38 @@ class Intake:
 
     def _take(self, result: ReadResult) -> DocumentReport:
         """Embed and commit one paper that was read."""
-        from ingestion.pipeline import build_pipeline, paper_nodes, vectors_of
-
         if result.paper is None:
             return DocumentReport(result.path.name, None, 0, {}, error=str(result.error), seconds=result.seconds)
-        paper = result.paper
+        known = self._store.known_descriptions(result.paper)
+        try:
+            return self._commit(result.paper, result.path, result.path, known, seconds=result.seconds)
+        except InputError as exc:
+            return DocumentReport(result.path.name, None, 0, {}, error=str(exc), seconds=result.seconds)
+
+    def _commit(
+        self,
+        paper: Paper,
+        file: Path,
+        path: Path | None,
+        descriptions: Mapping[str, dict[str, Any]],  # Any: JSON
+        *,
+        seconds: float,
+    ) -> DocumentReport:
+        """Embed and commit a paper; InputError when `file`, of which a copy is kept, has changed. path: as read."""
+        from ingestion.pipeline import build_pipeline, paper_nodes, vectors_of
+
         began = time.perf_counter()
         first, *others = self._embeddings.filled()
-        known = self._store.known_descriptions(paper)
-        nodes = paper_nodes(build_pipeline(first.embedding, languages=first.languages, descriptions=known), paper)
+        pipeline = build_pipeline(
+            first.embedding, languages=first.languages, chunk_tokens=self._chunk_tokens, descriptions=descriptions
+        )
+        nodes = paper_nodes(pipeline, paper)
         vectors = {first.space.name: vectors_of(nodes, dim=first.space.dim)}
         vectors |= {other.space.name: other.vectors(nodes) for other in others}
         vectors |= self._images.vectors(nodes)
-        try:
-            self._originals.keep(result.path, paper.sha256)
-        except InputError as exc:
-            return DocumentReport(result.path.name, None, 0, {}, error=str(exc), seconds=result.seconds)
-        seconds = result.seconds + time.perf_counter() - began
-        committed = self._store.commit(paper, nodes, vectors, path=result.path, seconds=seconds)
+        self._originals.keep(file, paper.sha256)
+        seconds += time.perf_counter() - began
+        committed = self._store.commit(paper, nodes, vectors, path=path, seconds=seconds)
         if self._store.active_space("text") not in vectors:  # another process has just let another space answer
             self._embeddings.complete(committed.rows)
         forget_cached(self._folder / CACHE, paper.sha256)

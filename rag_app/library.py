@@ -23,9 +23,10 @@ from typing import TYPE_CHECKING, Any, Self
 from adapters.names import Role, load_model, parse_model_name
 from ingestion.elements import Paper
 from rag_app.embeddings import Embeddings, languages_of
-from rag_app.errors import DiskFull, RagAppError, UsageError
+from rag_app.errors import DiskFull, LibraryDamaged, RagAppError, UsageError
 from rag_app.imaging.filling import ImageSpaces
-from rag_app.intake import Intake
+from rag_app.intake import CROPS, FILES, Intake, Parsed
+from rag_app.originals import Originals, share_files
 from rag_app.reports import (
     DescribeReport,
     IngestReport,
@@ -94,6 +95,11 @@ class Library:
             store.close()
             raise
 
+    @property
+    def read_only(self) -> bool:
+        """Whether nothing can be added to it or changed in it."""
+        return self._store.read_only
+
     def close(self) -> None:
         """Close the files. The library cannot be used afterwards."""
         self._store.close()
@@ -128,12 +134,27 @@ class Library:
         """
         started = time.perf_counter()
         given = [paths] if isinstance(paths, str | Path) else list(paths)
-        intake = Intake(self.path, self._store, self._embeddings, self._images)
+        intake = self._intake()
         with self._store.write_lock():
             reports = intake.take(
                 given, workers=workers or self.settings.ingestion.workers, password=password, on_progress=on_progress
             )
         return IngestReport(tuple(reports), time.perf_counter() - started, self._note())
+
+    def remake(
+        self, folder: str | Path, *, settings: Settings, on_progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """The same papers in a new library in `folder` under other settings, from what was parsed before.
+
+        Passages and vectors are made anew; what models have read is taken over, stored captions are not. on_progress:
+        called with papers done and in all. Raises UsageError when there is a library already, LibraryDamaged when a
+        stored copy is gone, WeightsMissing, DiskFull.
+        """
+        if (Path(folder) / "library.sqlite").exists():
+            raise UsageError(f"There is a library in {folder} already: name a new folder.")
+        with Library.open(folder, settings=settings) as made, made._store.write_lock():
+            share_files(self.path / CROPS, made.path / CROPS)
+            made._intake().take_parsed([self._parsed(info) for info in self.documents()], on_progress)
 
     def reembed(self, *, on_progress: Callable[[int, int], None] | None = None) -> ReembedReport:
         """Embed every node with the model that settings.models.text_embedding names, then answer from its vectors.
@@ -342,10 +363,11 @@ class Library:
     ) -> HybridRetriever:
         """A LlamaIndex retriever over this library; filters as in `ask`.
 
-        weights: of the parts of a score, for measuring others than the tuned ones. halves: those of
-        `rag_app.retrieval.retriever.HALVES` that take part, all when None.
+        weights: of the parts of a score; the tuned ones times the factors in settings.search when None. halves:
+        those of `rag_app.retrieval.retriever.HALVES` that take part, all when None.
         """
         from rag_app.retrieval.retriever import HALVES, HybridRetriever
+        from rag_app.retrieval.scoring import Weights
 
         embedding, space = self._embeddings.answering()
         return HybridRetriever(
@@ -354,7 +376,7 @@ class Library:
             embedding if space else None,
             k=k,
             filter=self._filter(papers, pages, kinds),
-            weights=weights,
+            weights=weights or Weights().times(dataclasses.asdict(self.settings.search)),
             halves=HALVES if halves is None else halves,
             languages=languages_of(embedding),
             pictures=self._images.for_questions if self._images.take_words() else None,
@@ -483,6 +505,18 @@ class Library:
             kinds=tuple(kinds),
             folders=tuple(str(Path(folder).expanduser().resolve()) for folder in folders),
         )
+
+    def _parsed(self, info: DocumentInfo) -> Parsed:
+        copy = Originals(self.path / FILES).find(info.document_id)
+        if copy is None:
+            raise LibraryDamaged(f"The stored copy of {info.name} is gone from {self.path}. Ingest it again.")
+        paper = self._store.paper(info.document_id)
+        path = next((Path(alias.path) for alias in info.aliases if alias.path is not None), None)
+        return Parsed(paper, copy, path, self._store.known_descriptions(paper))
+
+    def _intake(self) -> Intake:
+        chunk_tokens = self.settings.ingestion.chunk_tokens
+        return Intake(self.path, self._store, self._embeddings, self._images, chunk_tokens=chunk_tokens)
 
     def _model(self, role: Role, name: str) -> Any:  # Any: each role has its own class
         return load_model(role, parse_model_name(name), self.settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 from pathlib import Path
 
 from rag_app.errors import InputError
@@ -48,6 +49,17 @@ class Originals:
         kept = self.find(sha256)
         if kept is not None:
             kept.unlink()
+
+
+def share_files(source: Path, target: Path) -> None:
+    """Give the folder `target` all files of the folder `source`, as links where the disk can, else as copies."""
+    with os_errors(target.parent):
+        target.mkdir(exist_ok=True)
+        for file in source.iterdir() if source.is_dir() else ():
+            try:
+                os.link(file, target / file.name)
+            except OSError:  # another disk, or one without links
+                shutil.copyfile(file, target / file.name)
 
 
 def _copy(source: Path, target: Path) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,12 @@ from rag_app.errors import SettingsError
 FILE_NAME = "settings.toml"
 
 T = TypeVar("T")
+
+LEAST_CHUNK = 32  # word pieces: what the node parser takes
+_ACCEPTED: dict[object, tuple[type | tuple[type, ...], str]] = {
+    int: (int, "a whole number"),
+    float: ((int, float), "a number"),
+}
 
 RightToLeft = Literal["auto", "reorder", "terminal"]
 _RIGHT_TO_LEFT: tuple[str, ...] = ("auto", "reorder", "terminal")
@@ -43,6 +50,19 @@ class Ingestion:
 
     # Processes that parse at the same time; 0 = one for each core. Each holds about 0.6 GB.
     workers: int = 0
+    # Word pieces, about, up to which text of one section is joined into a passage, and over which a paragraph is cut.
+    # Papers that are in the library keep their passages until they are removed and ingested again.
+    chunk_tokens: int = 180
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """How much the parts of the search weigh: `[search]` in settings.toml; `rag-app eval sweep` tries others."""
+
+    # Times the tuned weight of likeness in meaning, by the text embedding; 0 searches by words alone.
+    dense: float = 1.0
+    # Times the tuned weight of being the element that the question names, of its kind, or mentioned by a good passage.
+    structure: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +100,7 @@ class Settings:
 
     models: Models = field(default_factory=Models)
     ingestion: Ingestion = field(default_factory=Ingestion)
+    search: Search = field(default_factory=Search)
     ollama: Ollama = field(default_factory=Ollama)
     terminal: Terminal = field(default_factory=Terminal)
 
@@ -107,6 +128,13 @@ class Settings:
             raise SettingsError(
                 f"{source}: ingestion.workers is {settings.ingestion.workers}; set 0 (all cores) or more."
             )
+        if settings.ingestion.chunk_tokens < LEAST_CHUNK:
+            raise SettingsError(
+                f"{source}: ingestion.chunk_tokens is {settings.ingestion.chunk_tokens}; set {LEAST_CHUNK} or more."
+            )
+        for key, factor in dataclasses.asdict(settings.search).items():
+            if not 0 <= factor < math.inf:
+                raise SettingsError(f"{source}: search.{key} is {factor}; set 0 or more.")
         for key, least in (
             ("parallel", 1),
             ("context_tokens", 512),
@@ -141,9 +169,8 @@ def _build(kind: type[T], raw: Mapping[str, Any], *, prefix: str, source: str) -
                 raise SettingsError(f"{source}: '{name}' is a table; write [{name}] and its keys below it.")
             values[key] = _build(wanted, value, prefix=f"{name}.", source=source)
             continue
-        accepted = int if wanted is int else str
+        accepted, noun = _ACCEPTED.get(wanted, (str, "a text in quotes"))
         if not isinstance(value, accepted) or isinstance(value, bool):
-            noun = "a whole number" if accepted is int else "a text in quotes"
             raise SettingsError(f"{source}: {name} is {value!r}; it must be {noun}.")
         values[key] = value
     return kind(**values)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import pytest
 
 from rag_app.errors import SettingsError
-from rag_app.settings import Settings
+from rag_app.settings import Search, Settings
 
 ROOT = Path(__file__).parent.parent
 
@@ -64,3 +65,21 @@ def test_every_field_is_documented() -> None:
             assert row, f"docs/configuration.md has no row for {table}.{key}"
             shown = f"`{default}`" if default != "" else "empty"
             assert shown in row, f"docs/configuration.md gives another default for {table}.{key}"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[ingestion]\nchunk_tokens = 10", "ingestion.chunk_tokens is 10; set 32 or more"),
+        ("[search]\ndense = -0.5", "search.dense is -0.5; set 0 or more"),
+        ('[search]\ndense = "much"', "search.dense is 'much'; it must be a number"),
+        ("[search]\nstructure = inf", "search.structure is inf; set 0 or more"),
+    ],
+)
+def test_mistakes_in_what_the_search_is_tuned_by(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(SettingsError, match=re.escape(said)):
+        load(tmp_path, text)
+
+
+def test_factors_may_be_whole_numbers(tmp_path: Path) -> None:
+    assert load(tmp_path, "[search]\ndense = 2\nstructure = 0.5").search == Search(dense=2, structure=0.5)

@@ -42,6 +42,11 @@ class Weights:
         """The same with nothing for what these halves of the search know: "lexical", "dense", "image", "structure"."""
         return replace(self, **{part: 0.0 for half in halves for part in _KNOWN_BY.get(half, ())})
 
+    def times(self, factors: Mapping[str, float]) -> Weights:
+        """The same with the parts that come from a half times its factor, by the names that `without` takes."""
+        parts = {part: getattr(self, part) * factor for half, factor in factors.items() for part in _KNOWN_BY[half]}
+        return replace(self, **parts)
+
 
 # Which parts of the score come from which half. Fusion has none: it is the weighting itself.
 _KNOWN_BY = {
