@@ -120,11 +120,12 @@ class OllamaModel(OllamaMultiModal):
 
     @property
     def digest(self) -> str:
-        """Of its weights, as its server lists it, so that other weights under its name are told; "" where it does not.
+        """Digest of its files, as its server lists it: other weights under the same name have another. Asks the server.
 
-        Asks the server.
+        "" where the server does not list it.
         """
-        return catalogue.show(self._wire_name, self._settings).digest
+        listed = {model.name: model.digest for model in catalogue.installed(self._settings)}
+        return listed.get(self.model, "")
 
     def check(self, *, pictures: bool | None = None) -> None:
         """Make sure that it can be asked; see LanguageModel.check. `pictures`: None means as it was made."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from eval.runs.rows import Row
 
+_SHORT = 5  # words; a gold answer of fewer claims nothing without its question
 _MARK = re.compile(r"\s*\[\d{1,3}\]")
 
 
@@ -34,8 +35,10 @@ class Sample:
 
     @property
     def stated_reference(self) -> str | None:
-        """The gold answer behind its question, for a metric that does not see the question: "0.07" claims nothing."""
-        return None if self.reference is None else f"{self.question} {self.reference}"
+        """The gold answer for a metric that is not shown the question: one as short as "0.07" stands behind it."""
+        if self.reference is None or len(self.reference.split()) >= _SHORT:
+            return self.reference
+        return f"{self.question} {self.reference}"
 
 
 def sample_of(row: Row) -> Sample | None:
