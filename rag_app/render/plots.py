@@ -212,7 +212,7 @@ def _reliability(axes: Axes, plot: Reliability) -> None:
     axes.plot([0, 1], [0, 1], "--", color=INK["--soft"], linewidth=1, label="as it should be")
     x = [confidence for confidence, _ in plot.points]
     points = [point for _, point in plot.points]
-    errors = [[p.value - p.low for p in points], [p.high - p.value for p in points]]
+    errors = [[max(0.0, p.value - p.low) for p in points], [max(0.0, p.high - p.value) for p in points]]  # rounding
     axes.errorbar(
         x, [p.value for p in points], yerr=errors, fmt="o", color=SERIES[0], elinewidth=1.4, label="as it was"
     )
