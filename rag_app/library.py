@@ -470,6 +470,13 @@ class Library:
         stored = self._store.nodes([rows[node_id] for node_id in node_ids if node_id in rows])
         return [Hit(node, 0.0, ()).passage() for node in stored]
 
+    def passages_of(self, paper: str, *, kinds: Sequence[str] = ()) -> list[Passage]:
+        """The nodes of a document, by name or id, in reading order; only of these kinds, where any is named."""
+        from rag_app.retrieval.passages import Hit
+
+        rows = self._store.row_ids(self._filter([paper], (), kinds))
+        return [Hit(node, 0.0, ()).passage() for node in self._store.nodes([] if rows is None else rows.tolist())]
+
     def captioned_figures(self) -> list[CaptionedFigure]:
         """The figures that have a picture and a caption, their own or a stored one, in the order they came."""
         from rag_app.imaging.pairs import captioned_figures
