@@ -17,6 +17,7 @@ COMMANDS = {
     "ingest": "rag_app.cli.ingest:ingest",
     "ask": "rag_app.cli.ask:ask",
     "chat": "rag_app.cli.chat:chat",
+    "serve": "rag_app.cli.serve:serve",
     "search": "rag_app.cli.search:search",
     "describe": "rag_app.cli.describe:describe",
     "retry": "rag_app.cli.describe:retry",

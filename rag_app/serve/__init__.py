@@ -1,1 +1,1 @@
-"""The local web page: the library, questions, pages and pictures in a browser on this machine."""
+"""`rag-app serve`: the library on a local web page, for this machine's user alone."""
