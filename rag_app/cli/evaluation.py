@@ -16,6 +16,7 @@ from rag_app.cli.frame import Call, Group, Shown, command, pass_call
         "answers": "rag_app.cli.evaluation_answers:answers",
         "retrieval": "rag_app.cli.evaluation_retrieval:retrieval",
         "extraction": "rag_app.cli.evaluation_extraction:extraction",
+        "captions": "rag_app.cli.evaluation_captions:captions",
         "verification": "rag_app.cli.evaluation:verification",
         "quiz": "rag_app.cli.evaluation_quiz:quiz",
         "images": "rag_app.cli.evaluation_images:images",
