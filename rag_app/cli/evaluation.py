@@ -19,7 +19,10 @@ from rag_app.cli.frame import Call, Group, Shown, command, pass_call
         "captions": "rag_app.cli.evaluation_captions:captions",
         "verification": "rag_app.cli.evaluation:verification",
         "quiz": "rag_app.cli.evaluation_quiz:quiz",
+        "generate": "rag_app.cli.evaluation_generate:generate",
+        "review": "rag_app.cli.evaluation_generate:review",
         "images": "rag_app.cli.evaluation_images:images",
+        "sweep": "rag_app.cli.evaluation_sweep:sweep",
         "compare": "rag_app.cli.evaluation_runs:compare",
         "report": "rag_app.cli.evaluation_runs:report",
         "runs": "rag_app.cli.evaluation_runs:runs",
@@ -28,8 +31,8 @@ from rag_app.cli.frame import Call, Group, Shown, command, pass_call
 def evaluation() -> None:
     """Measure answers, retrieval, extraction and more against what is known, keep it as runs, and compare runs.
 
-    A question set is JSONL, one question a line; data/README.md describes its fields. Means come with 95 % bootstrap
-    intervals; what was scored, what could not be and what failed add up to the total.
+    A question set is JSONL, one question a line; docs/question_sets.md describes its fields. Means come with 95 %
+    bootstrap intervals; what was scored, what could not be and what failed add up to the total.
     """
 
 
