@@ -134,7 +134,7 @@ def summarise(rows: Sequence[Row], *, total: int | None = None) -> Summary:
             chosen = [row for row in rows if row.groups.get(key) == value]
             groups.append(group_of(chosen, metrics, {key: value}))
     expected = len(rows) if total is None else total
-    return Summary(expected, max(0, expected - len(rows)), tuple(groups), _timings(rows))
+    return Summary(max(expected, len(rows)), max(0, expected - len(rows)), tuple(groups), _timings(rows))
 
 
 def group_of(rows: Sequence[Row], metrics: Sequence[str], by: Mapping[str, str]) -> Group:

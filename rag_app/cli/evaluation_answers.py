@@ -64,7 +64,7 @@ def answers(
         engine.answerer.check()
         manifest = _manifest(library, engine, questions, asked, k=k, judge=judge)
         with begin(call, options, manifest) as run:
-            ask_each(run, asked, _work(library, engine), doing="Asking", unit="questions")
+            ask_each(run, asked, answering(library, engine), doing="Asking", unit="questions")
             if judge is not None:
                 judge_rows(run, judge, library)
             document = _document(run.rows())
@@ -109,7 +109,8 @@ def _manifest(
     )
 
 
-def _work(library: Library, engine: PaperQueryEngine) -> Callable[[Question], Row]:
+def answering(library: Library, engine: PaperQueryEngine) -> Callable[[Question], Row]:
+    """What asks a question of the engine and makes the row of its answer, citations checked in the original files."""
     from eval.answers import answer_row, similarity_by
     from eval.citations import check_citations
 

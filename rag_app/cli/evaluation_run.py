@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 RUNS_FOLDER = "evaluations"  # below the library
+REPORT = "report.html"  # in a run's folder, which the web page shows
 
 _FOLDER = click.Path(file_okay=False, path_type=Path)
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -44,23 +45,8 @@ class RunOptions:
 
 
 def run_options(function: F) -> F:
-    """Add --run, --resume, --fail-under, --no-worse-than, --html and --markdown; they arrive as one `options`."""
-
-    @functools.wraps(function)
-    def bundled(*args: Any, **given: Any) -> Any:  # Any: whatever the command takes
-        options = RunOptions(
-            given.pop("run_folder"),
-            given.pop("resume"),
-            given.pop("fail_under"),
-            given.pop("no_worse_than"),
-            given.pop("html"),
-            given.pop("markdown"),
-        )
-        return function(*args, options=options, **given)
-
-    wrapped: Any = bundled
+    """Add --run, --resume, --html, --markdown, --fail-under and --no-worse-than; they arrive as one `options`."""
     for option in (
-        *report_options(),
         click.option(
             "--no-worse-than",
             type=_FOLDER,
@@ -73,6 +59,29 @@ def run_options(function: F) -> F:
             metavar="METRIC=N",
             help="Exit code 1 when the metric's mean is under N; what failed counts as 0. Repeatable.",
         ),
+    ):
+        function = option(function)
+    return kept_options(function)
+
+
+def kept_options(function: F) -> F:
+    """As `run_options`, without the gates."""
+
+    @functools.wraps(function)
+    def bundled(*args: Any, **given: Any) -> Any:  # Any: whatever the command takes
+        options = RunOptions(
+            given.pop("run_folder"),
+            given.pop("resume"),
+            given.pop("fail_under", ()),
+            given.pop("no_worse_than", None),
+            given.pop("html"),
+            given.pop("markdown"),
+        )
+        return function(*args, options=options, **given)
+
+    wrapped: Any = bundled
+    for option in (
+        *report_options(),
         click.option("--resume", is_flag=True, help="Go on with the run in --run, or with the newest of this kind."),
         click.option(
             "--run",
@@ -153,7 +162,13 @@ def conclude(
 
     summary = run.finish()
     earlier = Run.open(options.no_worse_than) if options.no_worse_than is not None else None
-    written = write_reports(call, run, html=options.html, markdown=options.markdown, earlier=earlier)
+    kept = write_reports(call, run, html=run.folder / REPORT, markdown=options.markdown, earlier=earlier)
+    written = kept[1:]
+    if options.html is not None:
+        from rag_app.render.self_contained import write_whole
+
+        write_whole(options.html, iter([kept[0].read_bytes()]))
+        written = [options.html, *written]
     verdict = judge_run(run, summary, [Threshold.parse(one) for one in options.fail_under], earlier)
     shown = {
         **document,
