@@ -219,10 +219,9 @@ def _lost_at(pieces: Sequence[_Piece], answer: Record | None, *, whole: bool) ->
     unused = [piece for piece in held if not piece.cited]
     if unused and (whole or len(unused) == len(held)):
         return "not_used", f"What answers is in {_name(unused[0])}, but the answer rests on other words."
-    return (
-        "wrong",
-        f"The answer cites {_name(held[0])}, which holds what answers, and says something else{_foreign(answer)}.",
-    )
+    unsaid = [one for one in held[0].gold.answers if not held[0].gold.said(one, answer["answer"])] if whole else []
+    what = f"does not say “{unsaid[0]}”" if unsaid else "says something else"
+    return "wrong", f"The answer cites {_name(held[0])}, which holds what answers, and {what}{_foreign(answer)}."
 
 
 def _enough(holds: Sequence[bool], whole: bool) -> bool:

@@ -53,7 +53,11 @@ class Gold:
         return stands(self.quote, text) or any(stands(answer, text) for answer in telling)
 
     def answered_by(self, text: str) -> bool:
-        return any(holds(text, answer, tolerance=self.tolerance) for answer in self.answers)
+        return any(self.said(answer, text) for answer in self.answers)
+
+    def said(self, answer: str, text: str) -> bool:
+        """Whether `text` holds this accepted answer, a number within the tolerance."""
+        return holds(text, answer, tolerance=self.tolerance)
 
 
 def question_of(record: Record) -> Question:
@@ -102,6 +106,12 @@ def stands(quote: str, text: str) -> bool:
     return all(number in there for number in claimed(quote))
 
 
+def _words_stand(quote: str, text: str) -> bool:
+    """Whether each word and number of the quote is in `text`, in any order: a table's row is read from either side."""
+    letters, there = squeeze(text), holding([text])
+    return all(squeeze(word) in letters for word in quote.split()) and all(n in there for n in claimed(quote))
+
+
 # --- in the file and in the parsed paper --------------------------------------------------------------------------
 
 
@@ -145,7 +155,7 @@ class Source:
         if broken:
             return broken
         read = "\n".join(text_of(e) for e in there)
-        if gold.held_by(read):
+        if gold.held_by(read) or (gold.label and _words_stand(gold.quote, read)):
             return None
         in_file = any(gold.held_by(" ".join(word.text for word in self.words(page))) for page in gold.pages)
         if gold.quote or in_file:
@@ -153,16 +163,14 @@ class Source:
         return None
 
     def _broken_rows(self, element: Element, gold: Gold) -> Iterator[str]:
-        """Lines of the file's table that hold what answers, and whose numbers stand in no row of the parsed table."""
+        """Lines of the file's table that hold what answers, and that are no row of the parsed table."""
         if element.kind != "table" or element.cells is None or (gold.label and element.label != gold.label):
             return
-        rows = [_values(" | ".join(row)) for row in element.cells]
+        rows = [" | ".join(row) for row in element.cells]
         for place in element.places:
             for line in _lines(self.words(place.page), place.bbox):
-                numbers = _values(line)
-                if len(numbers) < 2 or not (gold.held_by(line) or gold.answered_by(line)):
-                    continue
-                if not any(_in_order(numbers, row) or _in_order(numbers[::-1], row) for row in rows):
+                answers = gold.held_by(line) or gold.answered_by(line)
+                if answers and _values(line) and not any(_is_row(line, row) for row in rows):
                     yield (
                         f"The row {_short(line)} of {element.label or 'a table'} on page {place.page} of "
                         f"{gold.document} is no row of the parsed table."
@@ -194,6 +202,15 @@ def _written(line: Sequence[Word]) -> str:
 
 def _middle(word: Word, axis: int) -> float:
     return (word.bbox[axis] + word.bbox[axis + 2]) / 2
+
+
+def _is_row(line: str, row: str) -> bool:
+    """Whether a line of the file is a row, or a line of one: its numbers in order, from either side, and its words."""
+    numbers, there = _values(line), _values(row)
+    words = [word for word in map(squeeze, line.split()) if len(word) > 1 and not any(map(str.isdecimal, word))]
+    letters = squeeze(row)
+    said = sum(word in letters for word in words)
+    return (_in_order(numbers, there) or _in_order(numbers[::-1], there)) and said >= len(words) / 2
 
 
 def _values(text: str) -> list[str]:
