@@ -112,9 +112,11 @@ Draw = Callable[[str], bytes | None]
 def picture_similarity(found: str, true: str, draw: Draw) -> float | None:
     """How like two formulas look when they are set, 0 to 1; None where the true one cannot be set, 0 where the found.
 
-    1 - edit distance of the pictures' columns / columns of the wider one (Deng et al. 2017, "Image-to-Markup
-    Generation"), where two columns are equal when the same pixels are inked. The pictures are aligned at the top, in
-    the middle or at the bottom, whichever fits best: a formula that is higher elsewhere moves the rest.
+    1 - edit distance of the pictures' columns / columns of the wider one, after Deng et al. 2017, "Image-to-Markup
+    Generation with Coarse-to-Fine Attention". There columns are equal or not, and a sign moved by half a pixel is
+    another sign; here one column costs another 1 - Dice of their ink, ink a pixel to the side counting too. Columns
+    without ink are left out. The pictures are aligned at the top, in the middle or at the bottom, whichever fits best:
+    a formula that is higher elsewhere moves the rest. Cost: some 10 ms for two of 500 columns.
     """
     wanted = _drawn(true, draw)
     if wanted is None:
@@ -122,31 +124,50 @@ def picture_similarity(found: str, true: str, draw: Draw) -> float | None:
     got = _drawn(found, draw)
     if got is None:
         return 0.0
-    height = max(len(got), len(wanted))
-    return max(
-        Levenshtein.normalized_similarity(_columns(got, height, share), _columns(wanted, height, share))
-        for share in (0.0, 0.5, 1.0)
-    )
+    height = max(got.shape[1], wanted.shape[1])
+    widest = max(got.shape[2], wanted.shape[2])
+    distances = {_edits(_padded(got, height, share), _padded(wanted, height, share)) for share in (0.0, 0.5, 1.0)}
+    return 1 - min(distances) / widest
 
 
 def _drawn(latex: str, draw: Draw) -> np.ndarray | None:
-    """(height, width) bool: where there is ink, cropped to it; None without any."""
-    picture = draw(clean_latex(latex))
+    """(2, height, width) bool: where there is ink, and where there is some at most a pixel to the side.
+
+    From the first row with ink to the last, columns without ink left out; None without any.
+    """
+    picture = draw(latex)
     if picture is None:
         return None
     with Image.open(io.BytesIO(picture)) as image:
         flat = Image.new("RGBA", image.size, "white")
         flat.alpha_composite(image.convert("RGBA"))
-    ink = np.asarray(flat.convert("L")) < _DARK
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1] if len(rows) else None
+    ink = np.pad(np.asarray(flat.convert("L")) < _DARK, ((0, 0), (1, 1)))
+    near = ink | np.roll(ink, 1, axis=1) | np.roll(ink, -1, axis=1)
+    rows = np.flatnonzero(ink.any(axis=1))
+    return np.stack([ink, near])[:, rows[0] : rows[-1] + 1, ink.any(axis=0)] if len(rows) else None
 
 
 _DARK = 160  # of 255: darker pixels are ink
 
 
-def _columns(ink: np.ndarray, height: int, share: float) -> list[bytes]:
-    """Each column as a key, `share` of the missing height put above it."""
-    above = round(share * (height - len(ink)))
-    whole = np.pad(ink, ((above, height - len(ink) - above), (0, 0)))
-    return [column.tobytes() for column in whole.T]
+def _padded(ink: np.ndarray, height: int, share: float) -> np.ndarray:
+    """The picture made `height` high, `share` of what is missing put above it."""
+    missing = height - ink.shape[1]
+    above = round(share * missing)
+    return np.pad(ink, ((0, 0), (above, missing - above), (0, 0))).astype(float)
+
+
+def _edits(a: np.ndarray, b: np.ndarray) -> float:
+    """The least cost of turning the columns of `a` into those of `b`, both as `_drawn` gives them, of one height.
+
+    1 for putting in or taking out a column, 1 - Dice for changing one into another.
+    """
+    met = a[0].T @ b[1] + a[1].T @ b[0]  # ink of each that lies on or beside ink of the other
+    change = 1 - met / (a[0].sum(axis=0)[:, None] + b[0].sum(axis=0)[None, :])
+    columns = np.arange(change.shape[1] + 1, dtype=float)
+    row = columns.copy()
+    for costs in change:
+        best = row + 1
+        best[1:] = np.minimum(best[1:], row[:-1] + costs)
+        row = np.minimum.accumulate(best - columns) + columns  # insertions run along the row
+    return float(row[-1])
