@@ -7,29 +7,36 @@ from pathlib import Path
 
 import click
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from rag_app.citations import Reading
 from rag_app.render.quotes import readable_quote
 from rag_app.render.rtl import is_right_to_left, reads_right_to_left, terminal_orders_itself, visual_line
-from rag_app.render.terminal import Screen, answer_text, markdown_lines, shorten
+from rag_app.render.terminal import Screen, answer_text, shorten
+from rag_app.render.terminal_markdown import markdown_lines
 from tests.answers import english_answer, persian_answer
 
 PLAIN = Screen(width=60, reorder=False)
 
 
+def plain(markdown: str, screen: Screen = PLAIN) -> list[str]:
+    return [click.unstyle(line) for line in markdown_lines(markdown, screen)]
+
+
 def test_answer_with_its_citations(tmp_path: Path) -> None:
-    shown = answer_text(english_answer(), PLAIN, library=tmp_path)
+    shown = click.unstyle(answer_text(english_answer(), PLAIN, library=tmp_path))
     assert "reaches 28.4 [1]" in shown
     assert "[1] A Paper · paper.pdf" in shown
     assert "page 1, Table 2, box 10, 20, 110, 70" in shown
     assert "“big · 28.4”" in shown
     assert f"crop: {tmp_path / 'crops' / 'table.png'}" in shown
-    assert max(len(line) for line in shown.splitlines() if "crop:" not in line) <= PLAIN.width + 8  # 8: bold codes
+    assert max(len(line) for line in shown.splitlines() if "crop:" not in line) <= PLAIN.width
 
 
 def test_table_columns_are_aligned() -> None:
-    lines = list(markdown_lines("| a | bb |\n| --- | --- |\n| 1 | 2 |\n| 333 | 4 |", PLAIN))
+    lines = plain("| a | bb |\n| --- | --- |\n| 1 | 2 |\n| 333 | 4 |")
     assert lines == ["a    bb", "───  ──", "1    2", "333  4"]
 
 
@@ -40,6 +47,43 @@ def test_a_table_wider_than_the_screen_becomes_paragraphs() -> None:
     assert "".join(lines).count("cell") == 20
 
 
+def test_markdown_is_styled_and_its_signs_are_gone() -> None:
+    (line,) = markdown_lines("It is **very *good***, `x_1 * y` and a_b_c. [1]", PLAIN)
+    assert "\x1b[1mvery \x1b[0m\x1b[1;3mgood\x1b[0m" in line and "\x1b[36mx_1 * y\x1b[0m" in line
+    assert click.unstyle(line) == "It is very good, x_1 * y and a_b_c. [1]"
+    first, second = markdown_lines("**" + "bold " * 14 + "end**", PLAIN)
+    assert first.startswith("\x1b[1mbold") and second.startswith("\x1b[1mbold")  # over the end of the line
+
+
+def test_lists_hang_and_nest() -> None:
+    lines = plain("- one " + "word " * 14 + "\n- two\n  3. inner\n  4. next\n\nafter")
+    assert lines[0].startswith("• one") and lines[1].startswith("  word")
+    assert lines[2:] == ["• two", "  3. inner", "  4. next", "", "after"]
+
+
+def test_code_is_shown_as_it_stands() -> None:
+    assert plain("```python\nfor x in y:\n    print(x)  # **no**\n```") == ["for x in y:", "    print(x)  # **no**"]
+
+
+def test_what_is_no_markdown_of_ours_stays_text() -> None:
+    for text in ("# x", "[a](http://b.c)", "![a](b)", "<b>x</b>", "2 * 3 * 4", "p* = a_1"):
+        assert plain(text) == [text]
+
+
+def test_styles_go_with_their_letters_in_the_order_of_the_eye() -> None:
+    (line,) = markdown_lines("مدل **خوب** است", Screen(width=30, reorder=True))
+    assert click.unstyle(line).endswith("ﻝﺪﻣ") and "\x1b[1mﺏﻮﺧ\x1b[0m" in line
+    lines = plain("- دقت **۷۲** درصد است.", Screen(width=40, reorder=True))
+    assert lines[0].endswith("•") and "۷۲" in lines[0] and cell_len(lines[0]) == 40
+
+
+@given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=300), st.booleans())
+@settings(deadline=None)
+def test_any_text_is_shown_without_steering_the_terminal(text: str, reorder: bool) -> None:
+    lines = plain(text, Screen(width=40, reorder=reorder))
+    assert not {"\x1b", "\x07", "\r", "\u202e"} & set("".join(lines))
+
+
 def test_control_characters_of_a_paper_do_not_reach_the_terminal(tmp_path: Path) -> None:
     hostile = "before\x1b]0;owned\x07\x1b[2J after \u202egnp.exe \x9b31m"
     answer = english_answer()
@@ -47,18 +91,19 @@ def test_control_characters_of_a_paper_do_not_reach_the_terminal(tmp_path: Path)
     answer = dataclasses.replace(answer, answer=hostile, citations=(citation,))
     for screen in (PLAIN, Screen(width=60, reorder=True)):
         shown = answer_text(answer, screen, library=tmp_path)
-        for code in ("\x1b[1m", "\x1b[2m", "\x1b[0m"):  # our own bold, dim, reset
+        for code in ("\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[0m"):  # our own bold, dim, colour of a mark, reset
             shown = shown.replace(code, "")
         assert not set("\x1b\x07\x9b\u202e") & set(shown)
         assert "before" in shown and "after" in shown
 
 
 def test_persian_stays_logical_where_the_terminal_orders_it(tmp_path: Path) -> None:
-    assert "دقت مدل ۷۲ درصد است. [1]" in answer_text(persian_answer(), PLAIN, library=tmp_path)
+    assert "دقت مدل ۷۲ درصد است. [1]" in click.unstyle(answer_text(persian_answer(), PLAIN, library=tmp_path))
 
 
 def test_persian_is_put_in_visual_order_at_the_right_edge(tmp_path: Path) -> None:
-    first = answer_text(persian_answer(), Screen(width=60, reorder=True), library=tmp_path).splitlines()[0]
+    shown = click.unstyle(answer_text(persian_answer(), Screen(width=60, reorder=True), library=tmp_path))
+    first = shown.splitlines()[0]
     assert len(first) == 60
     assert first.strip().startswith("[1] .")  # the end of the sentence is at the left
     assert "۷۲" in first  # numbers keep their own order
@@ -72,7 +117,7 @@ def test_vowel_marks_take_no_column() -> None:
 
 
 def test_columns_of_a_table_count_no_vowel_marks() -> None:
-    lines = list(markdown_lines("| کِتابِ | b |\n| --- | --- |\n| abcdefgh | c |", PLAIN))
+    lines = plain("| کِتابِ | b |\n| --- | --- |\n| abcdefgh | c |")
     assert [cell_len(line) for line in lines] == [11, 11, 11]
 
 

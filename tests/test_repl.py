@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 from rag_app import Library
@@ -203,6 +204,28 @@ def test_from_a_pipe_each_line_is_answered(
     assert done.returncode == 1  # one line failed
 
 
+def test_again_shows_each_answer_once_side_by_side_and_the_new_citations(
+    sample_library: Path, copy_of: Callable[[Path], Path], ollama: OllamaServer
+) -> None:
+    folder = copy_of(sample_library)
+    settings_of(folder, ollama, model="builtin")
+    done = subprocess.run(
+        [PROGRAM, "chat", "--library", folder],
+        input=f"{TEMPERATURE}\n/again gemma3:4b\n", capture_output=True, text=True, encoding="utf-8", timeout=120,
+        check=False, env={**os.environ, "COLUMNS": "100"},
+    )  # fmt: skip
+    assert done.returncode == 0 and not done.stderr, done.stderr
+    assert done.stdout.count("CLIP starts it at 0.07.") == 1
+    head = next(line for line in done.stdout.splitlines() if "builtin" in line)
+    assert "ollama:gemma3:4b" in head  # in one line: side by side
+    after = done.stdout[done.stdout.index(head) :]
+    assert (
+        "ollama:gemma3:4b cites:" in after
+        and "“CLIP starts at 0.07”" in after
+        and after.count("[1] How Vision-Language Models See") == 1
+    )
+
+
 def test_on_a_terminal_the_draft_is_shown_and_ctrl_c_stops_an_answer(
     sample_library: Path, copy_of: Callable[[Path], Path], ollama: OllamaServer
 ) -> None:
@@ -247,6 +270,7 @@ class Screen:
     def __init__(self, master: int) -> None:
         self._master = master
         self._seen = ""
+        self.raw = ""
 
     def type(self, text: str) -> None:
         os.write(self._master, text.encode())
@@ -258,8 +282,48 @@ class Screen:
             left = ends - time.monotonic()
             assert left > 0, f"{words!r} did not come; there is: {self._seen!r}"
             if select.select([self._master], [], [], min(left, 0.2))[0]:
-                self._seen += os.read(self._master, 4096).decode(errors="replace")
+                new = os.read(self._master, 4096).decode(errors="replace")
+                self.raw += new
+                self._seen = click.unstyle(self._seen + new)
         self._seen = self._seen.split(words, 1)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "codes"),
+    [("TERM", "xterm-256color", True), ("NO_COLOR", "1", False), ("TERM", "dumb", False)],
+)
+def test_styles_only_where_the_terminal_takes_them(
+    sample_library: Path, copy_of: Callable[[Path], Path], ollama: OllamaServer, name: str, value: str, codes: bool
+) -> None:
+    """Bold and colour not with NO_COLOR; no code at all on a dumb terminal, and the same words everywhere."""
+    folder = copy_of(sample_library)
+    settings_of(folder, ollama)
+    environ = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "PROMPT_TOOLKIT_NO_CPR": "1", name: value}
+    for command in (["ask", TEMPERATURE], ["chat"]):
+        master, slave = pty.openpty()
+        program = subprocess.Popen(
+            [PROGRAM, *command, "--library", folder],
+            stdin=slave, stdout=slave, stderr=slave, env=environ, start_new_session=True, close_fds=True,
+        )  # fmt: skip
+        os.close(slave)
+        screen = Screen(master)
+        try:
+            if command == ["chat"]:
+                screen.until("?")
+                screen.type(f"{TEMPERATURE}\n")
+            screen.until("CLIP starts it at 0.07. [1]")
+            screen.until("“CLIP starts at 0.07”")
+            if command == ["chat"]:
+                screen.type("/quit\n")
+            program.wait(30)
+        finally:
+            if program.poll() is None:
+                program.kill()
+                program.wait()
+            os.close(master)
+        assert bool(re.search(r"\x1b\[[0-9;]*[1-9][0-9;]*m", screen.raw)) == codes, screen.raw
+        if value == "dumb":
+            assert "\x1b" not in screen.raw
 
 
 def wait_for(there: Callable[[], bool], *, within_s: float = 30.0) -> None:

@@ -6,13 +6,14 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import click
 
-from rag_app.cli.frame import Call, Command, pass_call, stdout_to_stderr
+from rag_app.cli.frame import Call, Command, echo, pass_call, stdout_to_stderr
 from rag_app.errors import UsageError
 
 if TYPE_CHECKING:
@@ -52,15 +53,16 @@ def chat(call: Call, *, k: int, model: str | None, language: str | None) -> int:
     line of JSON.
     """
     from rag_app.library import Library
+    from rag_app.render.comparison import beside_text
     from rag_app.render.drafting import DraftView
-    from rag_app.render.terminal import Screen, answer_text, printable
+    from rag_app.render.terminal import Screen, answer_text, colours, printable
     from rag_app.repl.chat import Chat, Desk
     from rag_app.repl.loop import Surroundings, converse
 
     interactive = sys.stdin.isatty()
     if isinstance(sys.stdin, io.TextIOWrapper):
         sys.stdin.reconfigure(encoding="utf-8", errors="replace")  # whatever a pipe brings is read
-    colour = sys.stderr.isatty() and not os.environ.get("NO_COLOR")
+    colour = colours(sys.stderr, os.environ)
     call.interrupted = "Interrupted; the answers so far stand."
 
     @contextlib.contextmanager
@@ -75,17 +77,20 @@ def chat(call: Call, *, k: int, model: str | None, language: str | None) -> int:
         with stdout_to_stderr(), ProgressBar(doing, unit) as bar:
             yield bar
 
-    def show(answer: Answer) -> None:
+    def show(answer: Answer, before: Answer | None = None) -> None:
+        screen = Screen.detect(library.settings.terminal.right_to_left)
         if call.json:
-            _echo(json.dumps(answer.to_dict(), ensure_ascii=False))
+            echo(json.dumps(answer.to_dict(), ensure_ascii=False))
+        elif before is not None:
+            width = shutil.get_terminal_size().columns
+            echo(f"{beside_text(before, answer, screen, width=width, library=call.library)}\n")
         else:
-            screen = Screen.detect(library.settings.terminal.right_to_left)
-            _echo(f"{answer_text(answer, screen, library=call.library)}\n")
+            echo(f"{answer_text(answer, screen, library=call.library)}\n")
 
     with Library.open(call.library, create=False) as library:
         talk = Chat(
             library,
-            say=lambda text: _echo(text, err=True),
+            say=lambda text: echo(text, err=True),
             k=k,
             answer=model,
             language=language,
@@ -93,13 +98,13 @@ def chat(call: Call, *, k: int, model: str | None, language: str | None) -> int:
             show=show,
         )
         if interactive:
-            _echo(f"Answers by {talk.models['answer']}. /help shows the commands, /quit leaves.", err=True)
+            echo(f"Answers by {talk.models['answer']}. /help shows the commands, /quit leaves.", err=True)
         failed = converse(
             talk,
             Surroundings(
                 read=_keyboard(talk) if interactive else _next_line,
                 show=show,
-                warn=lambda text: _echo(f"Error: {printable(text)}", err=True),
+                warn=lambda text: echo(f"Error: {printable(text)}", err=True),
                 drafting=drafting,
                 interactive=interactive,
             ),
@@ -107,16 +112,12 @@ def chat(call: Call, *, k: int, model: str | None, language: str | None) -> int:
     return 1 if failed and not interactive else 0
 
 
-def _echo(text: str, *, err: bool = False) -> None:
-    """Print; without colours where NO_COLOR asks for none."""
-    click.echo(text, err=err, color=False if os.environ.get("NO_COLOR") else None)
-
-
 def _keyboard(talk: Chat) -> Callable[[], str]:
     """How a person's lines are read: edited, with history and completion, where the terminal can."""
     from rag_app.render.rtl import terminal_orders_itself
+    from rag_app.render.terminal import draws
 
-    if not sys.stdout.isatty() or os.environ.get("TERM", "") in ("", "dumb", "unknown"):
+    if not draws(sys.stdout, os.environ):
         return _read_line
     from rag_app.repl.completing import Names
     from rag_app.repl.keyboard import line_reader

@@ -85,6 +85,13 @@ def stdout_to_stderr() -> Iterator[None]:
             os.close(kept)
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line or more, styled only where stdout, or stderr, is a terminal that takes styles."""
+    from rag_app.render.terminal import colours
+
+    click.echo(text, err=err, color=colours(sys.stderr if err else sys.stdout, os.environ))
+
+
 class Command(click.Command):
     """A command with the common options, an example in its help, and a `Shown` as its result."""
 
@@ -105,7 +112,7 @@ class Command(click.Command):
             shown = super().invoke(ctx)
         text = json.dumps(shown.document, ensure_ascii=False, indent=2) if call.json else shown.text
         try:
-            click.echo(text)
+            echo(text)
         except BrokenPipeError:  # the reader left early, as `head` does; the flush at exit must not fail again
             os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return shown.exit_code

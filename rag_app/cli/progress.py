@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from types import TracebackType
 from typing import Self
@@ -19,6 +20,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 from rich.text import Text
+
+from rag_app.render.terminal import draws
 
 
 class _Rate(ProgressColumn):
@@ -50,7 +53,7 @@ class ProgressBar:
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not draws(sys.stderr, os.environ),
         )
         self._task = self._progress.add_task(doing, total=None)
 
@@ -81,7 +84,7 @@ class BytesBar:
             TimeRemainingColumn(compact=True),
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=not draws(sys.stderr, os.environ),
         )
         self._task = self._progress.add_task(doing, total=None)
 

@@ -1,4 +1,4 @@
-"""`models compare`: answers of several models side by side, as a table in a terminal and as a self-contained page."""
+"""Answers of several models side by side, as a table in a terminal and as a self-contained page."""
 
 from __future__ import annotations
 
@@ -6,10 +6,14 @@ import dataclasses
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rag_app.comparing import ModelAnswer
 from rag_app.render.rtl import is_right_to_left
-from rag_app.render.terminal import Screen, printable
+from rag_app.render.terminal import Screen, grounds, printable
+
+if TYPE_CHECKING:
+    from rag_app.answering.answer import Answer
 
 _NARROWEST = 26  # columns of a terminal below which answers stand below one another
 
@@ -20,6 +24,8 @@ def comparison_text(answers: Sequence[ModelAnswer], screen: Screen, *, width: in
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from rag_app.render.terminal_markdown import markdown_texts
 
     room = (width - 2) // len(answers) - 3
     if room < _NARROWEST:
@@ -32,13 +38,37 @@ def comparison_text(answers: Sequence[ModelAnswer], screen: Screen, *, width: in
             width=room,
             no_wrap=True,
         )
+    column = dataclasses.replace(screen, width=room)
     cells = [
-        Text("\n".join(_wrapped(a.error or a.text, screen, room)), style="red" if a.error else "") for a in answers
+        Text("\n".join(_wrapped(a.error, screen, room)), style="red")
+        if a.error
+        else Text("\n").join(markdown_texts(a.text, column))
+        for a in answers
     ]
     table.add_row(*cells)
     drawn = io.StringIO()
     Console(file=drawn, width=width, force_terminal=colour, color_system="standard" if colour else None).print(table)
     return "\n".join(line.rstrip() for line in drawn.getvalue().splitlines()).strip("\n")
+
+
+def beside_text(before: Answer, answer: Answer, screen: Screen, *, width: int, library: Path) -> str:
+    """Two answers to one question side by side, then what the second rests on; see `answer_text`."""
+    sides = comparison_text([_side(before), _side(answer)], screen, width=width, colour=True)
+    below = grounds(answer, screen, library)
+    cites = ["", f"{answer.models['answer']} cites:"] if answer.citations else []
+    return "\n".join([sides, *cites, *below])
+
+
+def _side(answer: Answer) -> ModelAnswer:
+    return ModelAnswer(
+        model=answer.models["answer"],
+        text=answer.answer,
+        seconds=answer.seconds.get("total", 0.0),
+        load_seconds=answer.seconds.get("load", 0.0),
+        prompt_tokens=answer.tokens.get("prompt"),
+        reply_tokens=answer.tokens.get("reply"),
+        context_tokens=answer.tokens.get("context"),
+    )
 
 
 def counts(answer: ModelAnswer) -> str:
@@ -57,11 +87,16 @@ def counts(answer: ModelAnswer) -> str:
 def _stacked(answers: Sequence[ModelAnswer], screen: Screen) -> str:
     import click
 
+    from rag_app.render.terminal_markdown import markdown_lines
+
     blocks = []
     for answer in answers:
-        said = "\n".join(_wrapped(answer.error or answer.text, screen, screen.width))
         head = f"{click.style(answer.model, bold=True)}  {click.style(counts(answer), dim=True)}"
-        blocks.append(f"{head}\n{click.style(said, fg='red') if answer.error else said}")
+        if answer.error:
+            said = click.style("\n".join(_wrapped(answer.error, screen, screen.width)), fg="red")
+        else:
+            said = "\n".join(markdown_lines(answer.text, screen))
+        blocks.append(f"{head}\n{said}")
     return "\n\n".join(blocks)
 
 

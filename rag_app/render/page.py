@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 from PIL import Image
 
 from rag_app.errors import EncryptedPdf, LibraryDamaged
 from rag_app.render.formulas import mathml
+from rag_app.render.markdown import hidden, reader, seen
 from rag_app.render.quotes import readable_quote
 from rag_app.render.rtl import reads_right_to_left
 from rag_app.render.self_contained import data_uri, environment, write_whole
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 PAGE_DPI = 130  # sharp enough to read on a laptop's screen at full width
 _AIR = 2.0  # points around a cited box
 _WEBP_QUALITY = 82
-_UNDERSCORE = "\ue000"  # of the private use area
 _BRACED = re.compile(r"([_^])\{([^{}]{1,80})\}")
 _SINGLE = re.compile(r"(?<=[^\W_])([_^])([^\W_])(?![\w^])")
 _NUMBER = re.compile(r"( ?)\[(\d+)\]")
@@ -135,13 +134,7 @@ def answer_html(markdown: str, *, shown: Mapping[int, str], address: Callable[[i
 
     Links, images and HTML of the Markdown stay text.
     """
-    reader = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table")
-    reader.disable(
-        ["html_block", "html_inline", "link", "image", "autolink", "reference", "heading", "lheading", "code"]
-    )
-
-    # In a paper's words an underscore is a subscript and never emphasis; out of the reader's way while it reads.
-    markdown = markdown.replace("_", _UNDERSCORE)
+    read = reader()
 
     def text(self: RendererHTML, tokens: Sequence[Token], index: int, options: OptionsDict, env: EnvType) -> str:
         def link(match: re.Match[str]) -> str:
@@ -151,10 +144,10 @@ def answer_html(markdown: str, *, shown: Mapping[int, str], address: Callable[[i
             blank = "\N{NO-BREAK SPACE}" if match[1] else ""  # the number stays on the line of its sentence
             return f'{blank}<a class="cite" href="{escape(address(n))}">{escape(shown[n])}</a>'
 
-        return _NUMBER.sub(link, str(raised(tokens[index].content.replace(_UNDERSCORE, "_"))))
+        return _NUMBER.sub(link, str(raised(seen(tokens[index].content))))
 
-    reader.add_render_rule("text", text)
-    html = reader.render(markdown).replace(_UNDERSCORE, "_")
+    read.add_render_rule("text", text)
+    html = seen(read.render(hidden(markdown)))
     return Markup(_BLOCK.sub(_directed, html))  # markdown-it escaped the rest
 
 

@@ -70,6 +70,29 @@ def joined_letters(line: str) -> str:
     return _reshaper().reshape(line).replace("\u200c", "").replace("\u200d", "")
 
 
+def reordered(text: str, *, right_to_left: bool) -> tuple[str, list[int]]:
+    """`text` as drawn, and for each drawn character its index in `text`: python-bidi's get_display, places kept."""
+    from bidi import algorithm
+
+    storage = algorithm.get_empty_storage()
+    storage["base_level"] = int(right_to_left)
+    storage["base_dir"] = "R" if right_to_left else "L"
+    algorithm.get_embedding_levels(text, storage)
+    for index, character in enumerate(storage["chars"]):
+        character["index"] = index
+    for step in (
+        algorithm.explicit_embed_and_overrides,
+        algorithm.resolve_weak_types,
+        algorithm.resolve_neutral_types,
+        algorithm.resolve_implicit_levels,
+        algorithm.reorder_resolved_levels,
+        algorithm.apply_mirroring,
+    ):
+        step(storage, False)
+    characters = storage["chars"]
+    return "".join(one["ch"] for one in characters), [one["index"] for one in characters]
+
+
 @cache
 def _reshaper() -> ArabicReshaper:
     from arabic_reshaper import ArabicReshaper

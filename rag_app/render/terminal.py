@@ -7,15 +7,14 @@ import re
 import shutil
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
-from rag_app.render.quotes import readable_quote, row_cells
+from rag_app.render.quotes import readable_quote
 from rag_app.render.rtl import is_right_to_left, reads_right_to_left, terminal_orders_itself, visual_line
 from rag_app.settings import RightToLeft
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
 _MAX_WIDTH = 100  # columns: longer lines are tiring to read
 _QUOTE_LIMIT = 400  # characters of a quote shown; the whole one is in --json and --html
 _UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-_LIST_ITEM = re.compile(r"(\s*(?:[-*•]|\d+\.)\s+)(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +35,15 @@ class Screen:
     reorder: bool = False
 
     @classmethod
-    def detect(cls, right_to_left: RightToLeft, *, on_terminal: bool | None = None) -> Screen:
+    def detect(
+        cls, right_to_left: RightToLeft, *, on_terminal: bool | None = None, columns: int | None = None
+    ) -> Screen:
         """The screen stdout is. What is piped stays in logical order, as every other program expects it.
 
         on_terminal: whether the text will be read on a terminal; asked of stdout when None, which tells the truth only
-        while stdout is not turned elsewhere.
+        while stdout is not turned elsewhere. columns: of that terminal, where it may be another than stdout's.
         """
-        width = min(shutil.get_terminal_size().columns, _MAX_WIDTH)
+        width = min(columns or shutil.get_terminal_size().columns, _MAX_WIDTH)
         if on_terminal is None:
             on_terminal = sys.__stdout__ is not None and sys.__stdout__.isatty()
         unable = on_terminal and not terminal_orders_itself(os.environ)
@@ -79,9 +79,26 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub("", text.replace("\t", " "))
 
 
+def draws(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether `stream` is a terminal that can move its cursor and erase, and so can be drawn on."""
+    return stream.isatty() and environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
+def colours(stream: TextIO, environ: Mapping[str, str]) -> bool:
+    """Whether codes of colour and weight may be written: not where NO_COLOR is set (https://no-color.org)."""
+    return draws(stream, environ) and not environ.get("NO_COLOR")
+
+
 def answer_text(answer: Answer, screen: Screen, *, library: Path) -> str:
     """The answer, then its citations with place, quote and crop. `library` is the folder that holds the crops."""
-    lines = list(markdown_lines(answer.answer, screen))
+    from rag_app.render.terminal_markdown import markdown_lines  # here, so that --help does not wait for rich
+
+    return "\n".join([*markdown_lines(answer.answer, screen), *grounds(answer, screen, library)])
+
+
+def grounds(answer: Answer, screen: Screen, library: Path) -> list[str]:
+    """The lines below an answer: what was left out of it, and its citations."""
+    lines: list[str] = []
     if answer.unsupported_numbers:
         numbers = ", ".join(answer.unsupported_numbers)
         lines += ["", *_styled(screen.paragraph(f"Numbers in none of the passages: {numbers}"), fg="yellow")]
@@ -94,26 +111,11 @@ def answer_text(answer: Answer, screen: Screen, *, library: Path) -> str:
     if answer.unread:
         passages = "passage" if answer.unread == 1 else "passages"
         lines += ["", *_styled([f"{answer.unread} {passages} did not fit before the model."], dim=True)]
-    return "\n".join(lines)
+    return lines
 
 
 def _styled(lines: Sequence[str], *, fg: str | None = None, dim: bool | None = None) -> list[str]:
     return [click.style(line, fg=fg, dim=dim) for line in lines]
-
-
-def markdown_lines(markdown: str, screen: Screen) -> Iterator[str]:
-    """Markdown as plain lines: paragraphs wrapped, lists hanging, tables with their columns aligned."""
-    for is_table, group in groupby(printable(markdown).splitlines(), key=lambda line: line.lstrip().startswith("|")):
-        lines = list(group)
-        if is_table:
-            yield from _table(lines, screen)
-            continue
-        for line in lines:
-            item = _LIST_ITEM.fullmatch(line)
-            if item:
-                yield from screen.paragraph(item[2], first=item[1], indent=" " * len(item[1]))
-            else:
-                yield from screen.paragraph(line)
 
 
 def shorten(text: str, limit: int) -> str:
@@ -158,31 +160,11 @@ def _read_by(model: str, *, verified: bool) -> str:
 
 def _reading(reading: Reading, screen: Screen, indent: str) -> list[str]:
     """What a model read in a formula or table; of a figure the one line."""
+    from rag_app.render.terminal_markdown import markdown_lines
+
     lines = [f"{indent}{_read_by(reading.model, verified=reading.verified)}:"]
     narrower = replace(screen, width=max(screen.width - len(indent), 20))
     if reading.kind == "table":
         return [*lines, *(f"{indent}{line}" for line in markdown_lines(reading.text, narrower))]
     text = reading.text if reading.kind == "formula" else reading.summary or shorten(reading.text, _QUOTE_LIMIT)
     return [*lines, *screen.paragraph(text, indent=indent)]
-
-
-def _table(lines: Sequence[str], screen: Screen) -> Iterator[str]:
-    rows = [[cell.strip() for cell in row_cells(line)] for line in lines]
-    columns = max(len(row) for row in rows)
-    rows = [[*row, *[""] * (columns - len(row))] for row in rows]
-    rule = [bool(row) and all(re.fullmatch(r":?-+:?", cell) for cell in row if cell) and any(row) for row in rows]
-    widths = [
-        max((_columns(row[i]) for row, is_rule in zip(rows, rule, strict=True) if not is_rule), default=1)
-        for i in range(columns)
-    ]
-    if sum(widths) + 3 * columns > screen.width:  # too wide to align: a row a paragraph
-        for row, is_rule in zip(rows, rule, strict=True):
-            if not is_rule:
-                yield from screen.paragraph(" | ".join(row), indent="  ")
-        return
-    for row, is_rule in zip(rows, rule, strict=True):
-        if is_rule:
-            yield "  ".join("─" * width for width in widths)
-        else:
-            cells = [visual_line(cell, right_to_left=False) if screen.reorder else cell for cell in row]
-            yield "  ".join(_padded(cell, width) for cell, width in zip(cells, widths, strict=True)).rstrip()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rag_app.render.rtl import has_right_to_left, is_right_to_left, joined_letters
+from rag_app.render.rtl import has_right_to_left, is_right_to_left, joined_letters, reordered
 
 _JOINERS = "\u200c\u200d"
 
@@ -31,7 +31,7 @@ def drawn(line: str) -> Drawn:
     if len(shapes) != len(kept):  # letters were joined into one: there is no place for each
         return as_is
     right_to_left = is_right_to_left(line)
-    shown, order = _reordered(shapes, right_to_left=right_to_left)
+    shown, order = reordered(shapes, right_to_left=right_to_left)
     if len(order) != len(kept):  # the line has characters that the algorithm takes out
         return as_is
     lead = " " if right_to_left else ""  # the cursor's cell, left of the last letter
@@ -41,26 +41,3 @@ def drawn(line: str) -> Drawn:
     for index in range(len(line) - 1, -1, -1):  # a joiner is not drawn: the cursor stands at what follows it
         place[index] = at.get(index, place[index + 1])
     return Drawn(lead + shown, tuple(place))
-
-
-def _reordered(text: str, *, right_to_left: bool) -> tuple[str, list[int]]:
-    """`text` as drawn, and for each drawn character its index in `text`: python-bidi's get_display, places kept."""
-    from bidi import algorithm
-
-    storage = algorithm.get_empty_storage()
-    storage["base_level"] = int(right_to_left)
-    storage["base_dir"] = "R" if right_to_left else "L"
-    algorithm.get_embedding_levels(text, storage)
-    for index, character in enumerate(storage["chars"]):
-        character["index"] = index
-    for step in (
-        algorithm.explicit_embed_and_overrides,
-        algorithm.resolve_weak_types,
-        algorithm.resolve_neutral_types,
-        algorithm.resolve_implicit_levels,
-        algorithm.reorder_resolved_levels,
-        algorithm.apply_mirroring,
-    ):
-        step(storage, False)
-    characters = storage["chars"]
-    return "".join(one["ch"] for one in characters), [one["index"] for one in characters]

@@ -65,7 +65,8 @@ class Chat:
     Args:
         say: takes a command's output, one or more lines.
         k, language: as in `Library.ask`. answer: name of the model that answers first; the settings' when None.
-        show: takes a checked answer that a command led to; `say` takes it as text when None.
+        show: takes a checked answer that a command led to, and the one it stands beside, if any; `say` takes them as
+            text when it is None.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class Chat:
         answer: str | None = None,
         language: str | None = None,
         desk: Desk | None = None,
-        show: Callable[[Answer], None] | None = None,
+        show: Callable[[Answer, Answer | None], None] | None = None,
     ) -> None:
         self.library = library
         self.say = say
@@ -196,12 +197,15 @@ class Chat:
             raise UsageError(f"{folder} cannot be made ({exc.strerror}); make it writable.") from exc
         return folder
 
-    def show(self, answer: Answer) -> None:
-        """Show a checked answer as the answer to a question is shown."""
+    def show(self, answer: Answer, *, before: Answer | None = None) -> None:
+        """Show a checked answer as the answer to a question is shown, or beside the one before."""
         if self._show is not None:
-            self._show(answer)
-        else:
+            self._show(answer, before)
+        elif before is None:
             self.say(answer.answer)
+        else:
+            for one in (before, answer):
+                self.say(f"{one.models['answer']}: {one.answer}")
 
     def dim(self, text: str, *, indent: str = "") -> str:
         """`text` as lines of this screen, dim where it may be styled."""
