@@ -27,7 +27,7 @@ Reason = Literal[
     "not in the file",
 ]
 ALIKE = 0.8  # Jaccard similarity of telling terms, from which on two questions are one
-_MOST_ANSWER_WORDS = 12
+_MOST_ANSWER_WORDS = 10
 _WORDS = range(4, 61)  # of a question
 _QUOTE_LETTERS = 8
 
@@ -74,12 +74,12 @@ def checked(candidate: Candidate, passage: Passage, language: str, *, model: str
         return drop("answer not in the quote")
     answer = quote[within.start : within.end]
     question = " ".join(candidate.question.split())
-    if language == "fa":
-        question, _ = persian_letters(question)
     if not question.endswith(("?", "؟")) or len(question.split()) not in _WORDS:
         return drop("no question")
     if language_of(question) != language:
         return drop("wrong language")
+    if language == "fa":
+        question, _ = persian_letters(question)
     if _LEANS.search(question):
         return drop("does not stand alone")
     if _gives_away(question, answer):

@@ -10,7 +10,7 @@ from rag_app.library import Library
 from rag_app.sentences import sentences
 
 KINDS = ("text", "table", "figure")  # a formula's text layer has no words that an answer could be copied from
-_TEXT_LETTERS, _CAPTION_LETTERS = 200, 40
+_TEXT_LETTERS, _CAPTION_LETTERS = 150, 40
 _SENTENCES, _ROWS = 2, 2
 
 
