@@ -117,6 +117,7 @@ async def view(request: Request) -> Response:
     address = f"/papers/{paper.sha256}/pages/{number}.webp"
     shown = cited_pages(here, library=session.library, address=lambda *_: address if drawn else None)
     bare = CitedPage("p1", paper.name, number, address if drawn else None, paper.pages[number - 1], ())
+    part = request.headers.get("x-part") == "sheet"
     values = {
         "paper": paper,
         "name": paper.name,
@@ -127,10 +128,10 @@ async def view(request: Request) -> Response:
         "crops": {},
         "address": {one.n: place(one, turn=turn) if turn else f"#b{one.n}" for one in here}.__getitem__,
         "turn": turn,
+        "part": part,
         "node": node,
         "words": words_of(request).hits.common,
     }
-    part = request.headers.get("x-part") == "sheet"
     return page(request, "sheet.html.j2" if part else "viewer.html.j2", **values)
 
 

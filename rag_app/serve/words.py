@@ -39,10 +39,8 @@ class PageWords:
     all_papers: str = "all papers"
     some_papers: str = "{n} papers"
     kinds_of_evidence: str = "Kinds of evidence"
-    all_kinds: str = "all kinds"
     answer_language: str = "Answer in"
     questions_own: str = "the question's language"
-    conversation: str = "Conversation"
     save_as: str = "Save as"
     web_page: str = "web page"
     new_conversation: str = "New conversation"
@@ -53,10 +51,16 @@ class PageWords:
     choose_files: str = "Choose PDFs or pictures, or drop them here"
     up_to: str = "Up to {n} MiB at once"
     add: str = "Add"
-    title: str = "Title"
     pages: str = "Pages"
     of_pages: str = "{n} pages"
-    passages: str = "passages"
+    counted: dict[str, tuple[str, str]] = field(
+        default_factory=lambda: {
+            "text": ("{n} passage", "{n} passages"),
+            "figure": ("{n} figure", "{n} figures"),
+            "table": ("{n} table", "{n} tables"),
+            "formula": ("{n} formula", "{n} formulas"),
+        }
+    )
     remove: str = "Remove"
     really_remove: str = "Remove {name} from the library? Your own file stays where it is."
     problems: str = "{n} problems while reading"
@@ -93,16 +97,13 @@ class PageWords:
     in_pictures: str = "figures"
     in_passages: str = "text and tables"
     with_picture: str = "Search with a picture: choose it, drop it here or paste it"
-    chosen: str = "Chosen:"
     search_intro: str = "Find figures by what they show, by a picture like them, or by both; or find passages by words."
     # figures
     no_figures: str = "There are no figures yet."
-    own_caption: str = "Caption in the paper"
     by_model: str = "by"
     no_caption: str = "no caption"
     caption_it: str = "Caption this picture"
     languages: str = "Languages"
-    with_model: str = "with"
     no_vision: str = "To caption pictures, choose a vision model first:"
     is_captioned: str = "{name}: {n} captions stored"
     earlier: str = "Earlier"
@@ -129,13 +130,17 @@ class PageWords:
     # evaluations
     no_evaluations: str = "There is no evaluation yet. Make one:"
     no_report: str = "This run has no report yet. Make it:"
-    run: str = "Run"
     report: str = "Report"
     open_report: str = "Open the report"
     # errors
     wrong: str = "That did not work"
     not_here: str = "There is nothing here"
     go_home: str = "To the start page"
+
+    def count(self, kind: str, number: int) -> str:
+        """ "6 figures"."""
+        one, many = self.counted[kind]
+        return (one if number == 1 else many).format(n=self.hits.common.digits(number))
 
     def filled(self, words: str, /, **values: object) -> str:
         """`words`, a field of these words, with these values, numbers in this language's digits."""
@@ -172,10 +177,8 @@ PAGE_WORDS = {
         all_papers="همهٔ مقاله‌ها",
         some_papers="{n} مقاله",
         kinds_of_evidence="نوع شواهد",
-        all_kinds="همهٔ انواع",
         answer_language="زبان پاسخ",
         questions_own="زبان پرسش",
-        conversation="گفت‌وگو",
         save_as="ذخیره به‌صورت",
         web_page="صفحهٔ وب",
         new_conversation="گفت‌وگوی تازه",
@@ -185,10 +188,14 @@ PAGE_WORDS = {
         choose_files="فایل‌های PDF یا تصویر را انتخاب کنید یا اینجا رها کنید",
         up_to="هر بار تا {n} مبی‌بایت",
         add="افزودن",
-        title="عنوان",
         pages="صفحه‌ها",
         of_pages="{n} صفحه",
-        passages="بخش",
+        counted={
+            "text": ("{n} بخش متن",) * 2,
+            "figure": ("{n} شکل",) * 2,
+            "table": ("{n} جدول",) * 2,
+            "formula": ("{n} فرمول",) * 2,
+        },
         remove="حذف",
         really_remove="{name} از کتابخانه حذف شود؟ فایل خودتان سر جایش می‌ماند.",
         problems="{n} مشکل هنگام خواندن",
@@ -221,15 +228,12 @@ PAGE_WORDS = {
         in_pictures="شکل‌ها",
         in_passages="متن و جدول‌ها",
         with_picture="جست‌وجو با تصویر: آن را انتخاب کنید، اینجا رها کنید یا بچسبانید",
-        chosen="انتخاب‌شده:",
         search_intro="شکل‌ها را با شرح محتوایشان، با تصویری مانند آنها یا با هر دو بیابید؛ یا بخش‌های متن را با واژه‌ها.",
         no_figures="هنوز شکلی در کتابخانه نیست.",
-        own_caption="شرح شکل در مقاله",
         by_model="از",
         no_caption="بدون شرح",
         caption_it="نوشتن شرح برای این تصویر",
         languages="زبان‌ها",
-        with_model="با",
         no_vision="برای نوشتن شرح تصویر، نخست یک مدل بینایی انتخاب کنید:",
         is_captioned="{name}: {n} شرح ذخیره شد",
         earlier="پیشین",
@@ -252,7 +256,6 @@ PAGE_WORDS = {
         other_name="یا نامی دیگر",
         no_evaluations="هنوز ارزیابی‌ای انجام نشده است. یکی انجام دهید:",
         no_report="این اجرا هنوز گزارشی ندارد. آن را بسازید:",
-        run="اجرا",
         report="گزارش",
         open_report="بازکردن گزارش",
         wrong="انجام نشد",

@@ -54,7 +54,7 @@ function asking(form) {
     draft.dir = "auto";
     pending.append(asked, state, draft);
     $("#turns").append(pending);
-    pending.scrollIntoView({ block: "start" });
+    pending.scrollIntoView({ block: "start", behavior: "instant" });
     const body = new FormData(form);
     const question = box.value;
     box.value = "";
@@ -87,7 +87,7 @@ function asking(form) {
     } finally {
       stop = null;
       button.textContent = name;
-      box.focus({ preventScroll: true });
+      if (wide.matches) box.focus({ preventScroll: true });  // elsewhere a keyboard would cover the answer
     }
   });
 }
@@ -97,7 +97,8 @@ function answered(pending, html) {
   holder.innerHTML = html;
   const turn = holder.content.firstElementChild;
   pending.replaceWith(turn);
-  turn.scrollIntoView({ block: "start" });
+  $(".desk").classList.remove("empty");
+  turn.scrollIntoView({ block: "start", behavior: "instant" });
   $("#keep").hidden = false;
   $(".talk h1").className = "unseen";
   $(".talk .lead")?.remove();
