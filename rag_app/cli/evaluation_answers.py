@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rag_app.cli.evaluation_judge import JudgeOptions, judge_options, judge_rows, made_judge, told_of
-from rag_app.cli.evaluation_run import RunOptions, ask_each, begin, command_line, conclude, question_sets, run_options
+from rag_app.cli.evaluation_run import RunOptions, ask_each, begin, conclude, manifest_of, question_sets, run_options
 from rag_app.cli.frame import Call, Shown, command, pass_call
 from rag_app.errors import LibraryDamaged, RagAppError
 
@@ -62,7 +62,7 @@ def answers(
         judge = made_judge(library, judging)
         engine = library.as_query_engine(k=k, answer=model)
         engine.answerer.check()
-        manifest = _manifest(library, engine, questions, asked, k=k, judge=judge)
+        manifest = _manifest(library, engine, questions, total=len(asked), k=k, judge=judge)
         with begin(call, options, manifest) as run:
             ask_each(run, asked, answering(library, engine), doing="Asking", unit="questions")
             if judge is not None:
@@ -77,35 +77,31 @@ def _manifest(
     library: Library,
     engine: PaperQueryEngine,
     files: Sequence[Path],
-    asked: Sequence[Question],
     *,
+    total: int,
     k: int,
     judge: Judge | None,
 ) -> Manifest:
-    from eval.runs import Manifest
-    from eval.runs.manifest import digest_of_files, digest_of_library
+    from eval.runs.manifest import digest_of_files
     from rag_app.answering import prompt
     from rag_app.answering.writer import model_of
 
-    status = library.status()
     model = model_of(engine.answerer)
     settings: dict[str, Any] = {"k": k}  # Any: JSON values
-    digests = {"questions": digest_of_files(files), "library": digest_of_library(status)}
+    digests: dict[str, str] = {}
     if model is not None:
         settings["context_tokens"] = library.settings.ollama.context_tokens
         digests["prompts"] = digest_of_files([Path(prompt.__file__)])
         digests["answer_model"] = getattr(model, "digest", "")  # LanguageModel asks for none; Ollama's models have one
-    return Manifest(
+    return manifest_of(
         "answers",
-        len(asked),
+        library,
+        files,
+        total=total,
         settings=settings,
-        models={
-            "answer": engine.answerer.name,
-            **{f"{one.role}_embedding": one.name for one in status.spaces if one.active},
-        },
+        models={"answer": engine.answerer.name},
         digests=digests,
         judge=judge.identity if judge is not None else None,
-        command=command_line(),
     )
 
 

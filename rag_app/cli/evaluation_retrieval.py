@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from rag_app.cli.evaluation_run import RunOptions, ask_each, begin, command_line, conclude, question_sets, run_options
+from rag_app.cli.evaluation_run import RunOptions, ask_each, begin, conclude, manifest_of, question_sets, run_options
 from rag_app.cli.frame import Call, Shown, command, pass_call
 
 
@@ -30,23 +30,14 @@ def retrieval(call: Call, *, questions: tuple[Path, ...], k: int, ablation: bool
     """
     from eval import retrieval as measuring
     from eval.questions import read_questions
-    from eval.runs import Manifest, Row
-    from eval.runs.manifest import digest_of_files, digest_of_library
+    from eval.runs import Row
     from rag_app.cli.progress import ProgressBar
     from rag_app.library import Library
 
     read = read_questions(questions)
     asked = [question for question in read if question.answerable and question.pages]
     with Library.open(call.library, create=False, read_only=True) as library:
-        status = library.status()
-        manifest = Manifest(
-            "retrieval",
-            len(asked),
-            settings={"k": k},
-            models={f"{one.role}_embedding": one.name for one in status.spaces if one.active},
-            digests={"questions": digest_of_files(questions), "library": digest_of_library(status)},
-            command=command_line(),
-        )
+        manifest = manifest_of("retrieval", library, questions, total=len(asked), settings={"k": k})
 
         def work(question: measuring.Question) -> Row:
             return next(measuring.rows(lambda text: library.search(text, k=k), [question], k=k))

@@ -16,6 +16,7 @@ from rag_app.errors import UsageError
 
 if TYPE_CHECKING:
     from eval.runs import Manifest, Row, Run
+    from rag_app.library import Library
 
 F = TypeVar("F", bound=Callable[..., Any])
 RUNS_FOLDER = "evaluations"  # below the library
@@ -193,6 +194,36 @@ def runs_below(library: Path, kind: str | None = None) -> list[Path]:
 
     folders = sorted((library / RUNS_FOLDER).glob("*/manifest.json"), reverse=True)
     return [path.parent for path in folders if kind is None or Run.open(path.parent).manifest.kind == kind]
+
+
+def manifest_of(
+    kind: str,
+    library: Library,
+    files: Sequence[Path],
+    *,
+    total: int,
+    settings: Mapping[str, Any],  # Any: JSON
+    models: Mapping[str, str] | None = None,
+    digests: Mapping[str, str] | None = None,
+    judge: Mapping[str, Any] | None = None,  # Any: JSON
+) -> Manifest:
+    """The manifest of a run that asks `library` the questions in `files`; what is given adds to what they decide."""
+    import dataclasses
+
+    from eval.runs import Manifest
+    from eval.runs.manifest import digest_of_files, digest_of_library
+
+    status = library.status()
+    spaces = {f"{one.role}_embedding": one.name for one in status.spaces if one.active}
+    return Manifest(
+        kind,
+        total,
+        settings={**settings, "search": dataclasses.asdict(library.settings.search)},
+        models={**(models or {}), **spaces},
+        digests={"questions": digest_of_files(files), "library": digest_of_library(status), **(digests or {})},
+        judge=judge,
+        command=command_line(),
+    )
 
 
 def command_line() -> str:

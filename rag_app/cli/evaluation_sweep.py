@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rag_app.cli.evaluation_run import RunOptions, begin, command_line, conclude, kept_options, question_sets
+from rag_app.cli.evaluation_run import RunOptions, begin, conclude, kept_options, manifest_of, question_sets
 from rag_app.cli.frame import Call, Shown, command, pass_call
 from rag_app.errors import UsageError
 
@@ -144,13 +144,11 @@ def _manifest(
 ) -> Manifest:
     import dataclasses
 
-    from eval.runs import Manifest
-    from eval.runs.manifest import digest_of_files, digest_of_library
-    from eval.statistics import SEED
-
-    return Manifest(
+    manifest = manifest_of(
         "sweep",
-        0,  # how many rows there will be depends on what turns out best
+        library,
+        files,
+        total=0,  # how many rows there will be depends on what turns out best
         settings={
             "default": dataclasses.asdict(default),
             "values": {name: list(given) for name, given in values.items()},
@@ -158,10 +156,8 @@ def _manifest(
             "split": split.by,
             "held_out": len(split.held_out),
         },
-        digests={"questions": digest_of_files(files), "library": digest_of_library(library.status())},
-        seeds={"bootstrap": SEED, "split": split.seed},
-        command=command_line(),
     )
+    return dataclasses.replace(manifest, seeds={**manifest.seeds, "split": split.seed})
 
 
 class _Bench:
