@@ -20,6 +20,7 @@ from rag_app.library import Library
 from rag_app.repl.turns import Scope, Turn
 
 if TYPE_CHECKING:
+    from eval.generation.reviewing import Review
     from rag_app.answering.answer import Answer
     from rag_app.answering.engine import PaperQueryEngine
     from rag_app.render.terminal import Screen
@@ -84,6 +85,7 @@ class Chat:
         self.say = say
         self.desk = desk or Desk()
         self.turns: list[Turn] = []
+        self.review: Review | None = None  # of generated questions, while one is going on
         self.scope = Scope(language=language)
         self.models = dict(dataclasses.asdict(library.settings.models))
         self._k = k

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rag_app.errors import UsageError
-from rag_app.repl import adding, looking, narrowing, repeating, saving, showing, switching
+from rag_app.repl import adding, looking, narrowing, repeating, reviewing, saving, showing, switching
 from rag_app.repl.chat import Chat
 
 
@@ -107,6 +107,12 @@ COMMANDS: dict[str, ChatCommand] = {
         "FILE [QUESTION]", "ask about a picture; builtin: find those like it", adding.image, ("paths",)
     ),
     "save": ChatCommand("FILE.html|.md|.jsonl", "write the conversation to a file", saving.save, ("paths",)),
+    "review": ChatCommand(
+        "FILE | keep | drop | skip | question TEXT | answer TEXT",
+        "look at generated questions one by one",
+        reviewing.review,
+        ("paths",),
+    ),
     "history": ChatCommand("", "list the questions of this conversation", looking.history),
     "stats": ChatCommand("", "what the library holds and what this conversation took", looking.stats),
     "help": ChatCommand("[COMMAND]", "show this", _help, ("commands",)),
