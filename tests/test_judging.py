@@ -121,6 +121,11 @@ class TestScoresByHand:
         text = asked.prompt
         assert text.index("the model starts") < text.index("Cats sleep.") < text.index("[Image context 3]")
 
+    def test_four_pictures_are_shown_at_most(self, judge_of: Callable[..., Judge], server: OllamaServer) -> None:
+        asked = row("a", contexts=[f"Figure {i}." for i in range(6)], pictured=range(6))
+        judge_of("multimodal_relevance").judge([asked], pictures=lambda node: png())
+        assert len(server.writing()[0].images) == 4
+
     def test_a_picture_in_a_format_ragas_does_not_know_is_still_a_picture(
         self, judge_of: Callable[..., Judge], server: OllamaServer
     ) -> None:
@@ -264,6 +269,8 @@ class TestNames:
             judge_of(name="ollama:embed")
         with pytest.raises(ModelUnsuitable, match="reads no pictures"):
             judge_of("multimodal_relevance", name="ollama:blind")
+        with pytest.raises(ModelUnsuitable, match="makes no embeddings"):
+            judge_of("answer_correctness", embedding="ollama:blind")
 
     def test_what_needs_an_embedding_says_so(self, judge_of: Callable[..., Judge], tmp_path: Path) -> None:
         model = judge_of()._model
@@ -272,13 +279,17 @@ class TestNames:
         assert Judge(model, None, metrics=["faithfulness"], cache=tmp_path).judge([row("a")])[0].scores
 
     def test_identity_names_what_decides_the_scores(self, judge_of: Callable[..., Judge], server: OllamaServer) -> None:
-        assert judge_of("faithfulness").identity == {
+        alone = {
             "model": "ollama:judge",
             "digest": server.models[0].digest,
-            "embedding": "ollama:embed",
+            "embedding": None,
             "metrics": ["faithfulness"],
             "ragas": "0.4.3",
         }
+        assert judge_of("faithfulness").identity == alone
+        both = ("answer_correctness", "faithfulness")
+        more = {"embedding": "ollama:embed", "metrics": ["faithfulness", "answer_correctness"]}
+        assert judge_of(*both).identity == {**alone, **more}
 
 
 class TestWithoutRagas:

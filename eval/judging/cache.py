@@ -52,7 +52,7 @@ class ReplyCache:
             raise UsageError(f"The judge's replies cannot be kept in {self.folder}: {exc}.") from exc
 
     def _path(self, key: Json) -> Path:
-        whole = hashlib.sha256(json.dumps(key, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+        whole = hashlib.sha256(json.dumps(key, sort_keys=True).encode()).hexdigest()
         return self.folder / whole[:2] / f"{whole[2:]}.json"
 
 

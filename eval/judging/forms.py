@@ -76,6 +76,8 @@ def _problem(record: BaseModel, verdicts: int | None) -> str:
             return f"{name} is {value}, neither 0 nor 1"
         if isinstance(value, str) and not value.strip() and name not in _OPTIONAL:
             return f"{name} is empty"
+        if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+            return f"{name} holds half a character"
         if isinstance(value, list) and not value and name not in _CLASSES:
             return f"{name} holds nothing"
     fields = type(record).model_fields

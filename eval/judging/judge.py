@@ -86,14 +86,18 @@ class Judge:
         parallel: int = 1,
         timeout_s: float = TIMEOUT_S,
     ) -> Self:
-        """The judge of that name, checked: `ollama:qwen2.5:7b`.
+        """The judge of that name, `ollama:qwen2.5:7b`, and the embedding, where a metric needs one; both are checked.
 
         Raises UnknownName, ModelNotInstalled, ModelUnsuitable, ModelUnreachable; UsageError without Ragas.
         """
         ragas_version()
+        needs = {need for metric in read_metrics(metrics) for need in METRICS[metric].needs}
         model = load_model("judge", parse_model_name(name), settings)
-        vectors = load_model("text_embedding", parse_model_name(embedding), settings)
-        model.check(pictures=any("pictures" in METRICS[one].needs for one in read_metrics(metrics)))
+        model.check(pictures="pictures" in needs)
+        vectors = None
+        if "embedding" in needs:
+            vectors = load_model("text_embedding", parse_model_name(embedding), settings)
+            vectors.get_text_embedding("judge")  # what is wrong with it is told before the first question
         return cls(
             model,
             vectors,

@@ -9,6 +9,7 @@ from typing import Any
 
 from eval.runs.rows import Row
 
+_MOST_PICTURES = 4  # of a row; each takes a thousand tokens or more of the judge's context
 _SHORT = 5  # words; a gold answer of fewer claims nothing without its question
 _MARK = re.compile(r"\s*\[\d{1,3}\]")
 
@@ -21,7 +22,7 @@ class Sample:
     refused    the answer says that the papers do not hold it
     reference  the gold answer; None for a question without one
     contexts   all passages found, best first; read: those that were before the answerer
-    pictured   node ids of the passages of `read` that have a picture, by their place in `read`
+    pictured   node ids of the first four passages of `read` that have a picture, by their place in `read`
     """
 
     question: str
@@ -54,6 +55,7 @@ def sample_of(row: Row) -> Sample | None:
     whole = golds if question.get("kind") == "cross_page" else golds[:1]
     passages = [passage for passage in found if str(passage["text"]).strip()]
     read = [passage for passage in passages if passage.get("read", True)]
+    pictured = [(place, passage["node_id"]) for place, passage in enumerate(read) if passage.get("image")]
     return Sample(
         question=question["question"],
         language=question["language"],
@@ -62,7 +64,7 @@ def sample_of(row: Row) -> Sample | None:
         reference="; ".join(whole) or None,
         contexts=_texts(passages),
         read=_texts(read),
-        pictured={place: passage["node_id"] for place, passage in enumerate(read) if passage.get("image")},
+        pictured=dict(pictured[:_MOST_PICTURES]),
     )
 
 
