@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,7 @@ from rag_app.errors import InputError
 from rag_app.evidence import BBox
 
 Record = Mapping[str, Any]  # Any: JSON
+_GLUED = re.compile(r"(?<=[^\W\d_A-Za-z])(?=\d)")  # a Persian word that the text layer runs into the next number
 _TELLING = 12  # letters and digits of an accepted answer that stands nowhere by chance
 
 
@@ -197,7 +199,7 @@ def _lines(words: Sequence[Word], box: BBox) -> Iterator[str]:
 
 
 def _written(line: Sequence[Word]) -> str:
-    return " ".join(word.text for word in sorted(line, key=lambda w: w.bbox[0]))
+    return _GLUED.sub(" ", " ".join(word.text for word in sorted(line, key=lambda w: w.bbox[0])))
 
 
 def _middle(word: Word, axis: int) -> float:

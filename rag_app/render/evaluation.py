@@ -22,16 +22,20 @@ from rag_app.errors import LibraryNotFound
 from rag_app.library import Library
 from rag_app.render.evaluation_cases import WORST, Album, Case, case, number, worst
 from rag_app.render.evaluation_groups import TITLES, Failures, failures, question
+from rag_app.render.evaluation_kept import Advice, Halves, advice, advice_header, halves, judging
 from rag_app.render.evaluation_plots import Figure, figures
 from rag_app.render.page import answer_html, direction
 from rag_app.render.plots import svg
 from rag_app.render.self_contained import environment, write_whole
 
+RUNS_FOLDER = "evaluations"  # below the library
 # The figure that says most of a kind of run; of other kinds the first of its metrics.
-_MAIN = {"answers": "right", "retrieval": "hit@5"}
+_MAIN = {"answers": "right", "retrieval": "hit@5", "quiz": "with_library"}
+_FOLLOWED = ("answers", "retrieval")  # kinds of runs whose failures are followed from the file to the answer
 _HEADLINES = {
     "answers": ("right", "answered", "citation_precision", "refusal_recall"),
     "retrieval": ("hit@1", "hit@5", "recall@5", "ndcg@10"),
+    "quiz": ("closed_book", "with_library", "page_found"),
 }
 _MOST_HEADLINES = 4
 
@@ -80,6 +84,9 @@ class Report:
     cases: tuple[Case, ...]
     album: Album | None
     changes: Changes | None
+    advice: Advice | None
+    halves: Halves | None
+    judging: str | None
 
     @property
     def title(self) -> str:
@@ -112,7 +119,7 @@ def write_report(
 
     written: list[Path] = []
     with _shelf(library) as shelf:
-        report = build_report(run, shelf, earlier=earlier, cases=cases)
+        report = build_report(run, shelf, runs_folder=library / RUNS_FOLDER, earlier=earlier, cases=cases)
     if html is not None:
         write_whole(html, iter([report_html(report)]))
         written.append(html)
@@ -139,31 +146,39 @@ def _shelf(folder: Path) -> Iterator[Library | None]:
         yield library
 
 
-def build_report(run: Run, shelf: Library | None, *, earlier: Run | None = None, cases: int = WORST) -> Report:
-    """What the report of `run` shows; see `write_report`."""
+def build_report(
+    run: Run, shelf: Library | None, *, runs_folder: Path, earlier: Run | None = None, cases: int = WORST
+) -> Report:
+    """What the report of `run` shows; see `write_report`. runs_folder: where a sweep is looked for."""
     rows, summary = run.rows(), run.summary()
-    diagnoses = diagnose_rows(rows, shelf)
+    followed = run.manifest.kind in _FOLLOWED
+    diagnoses = diagnose_rows(rows, shelf) if followed else {}
     lines = _lines(run, summary)
     main = _main(run, lines)
     album = Album(shelf) if shelf is not None else None
     shown = [case(row, diagnoses.get(row.id), album) for row in worst(rows, diagnoses, metric=main, most=cases)]
+    plots = figures(rows, diagnoses, main) if run.manifest.kind != "sweep" else []
+    advised = advice(run, runs_folder)
     return Report(
         run,
         summary,
         lines,
         _headlines(run, lines),
         _table(summary),
-        tuple(figures(rows, diagnoses, main)),
+        (*plots, *([advised.figure] if advised and advised.figure else [])),
         failures(rows, diagnoses) if diagnoses else None,
         tuple(shown),
         album,
         _changes(earlier, run, diagnoses, shelf) if earlier is not None else None,
+        advised,
+        halves(run),
+        judging(run),
     )
 
 
 def report_html(report: Report) -> str:
     """The page as text."""
-    filters = {"direction": direction, "answer": _answer, "title_of": lambda group: TITLES[group]}
+    filters = {"direction": direction, "answer": _answer, "header": advice_header}
     plots = [
         (figure, Markup(svg(figure.plot, name=figure.name, themed=True)))  # svg() escapes its words
         for figure in report.figures
@@ -219,7 +234,7 @@ def _table(summary: Summary) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 
 def _changes(earlier: Run, run: Run, after: Mapping[str, Diagnosis], shelf: Library | None) -> Changes:
-    before = diagnose_rows(earlier.rows(), shelf)
+    before = diagnose_rows(earlier.rows(), shelf) if after else {}
     words = {row.id: question(row) for row in (*earlier.rows(), *run.rows())}
     moved: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for item, diagnosis in after.items():

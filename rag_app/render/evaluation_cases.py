@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
+from pathlib import Path
 from typing import Any
 
 from eval.failures import GROUPS, Diagnosis, Group, Shelf
@@ -16,12 +17,15 @@ from rag_app.citations import Citation
 from rag_app.errors import LibraryDamaged, UnknownDocument
 from rag_app.render.evaluation_groups import TITLES, question
 from rag_app.render.page import CitedPage, cited_pages, draw_page
+from rag_app.render.self_contained import Embedded, embedded
 
 WORST = 20
 _DPI = 88  # a page is read at half a laptop's screen here
 _MOST_PAGES = 3  # of a case
 _MOST_LETTERS = 600  # of a value shown
 _MOST_PASSAGES = 8
+_SIDE = 480  # pixels of a captioned picture
+_SHOWN_APART = ("question", "answer", "checked", "hits", "passages", "image")
 _GOLD = 0  # the number of a box that shows where the answer stands; citations count from 1
 # The most misleading first: what is wrong and looks right, then what is missing.
 _HARM: tuple[Group, ...] = (
@@ -57,6 +61,7 @@ class Case:
     wanted        (where, words) of each piece of what answers
     answer        Markdown with [n]; None where nothing was answered
     details       what else the record holds, for kinds of runs without questions and answers
+    picture       of a captioned image
     pages         boxes with n 0 show where the answer stands, the others what was cited
     """
 
@@ -75,6 +80,7 @@ class Case:
     scores: tuple[tuple[str, str], ...]
     found: tuple[Found, ...]
     details: tuple[tuple[str, str], ...]
+    picture: Embedded | None
     pages: tuple[CitedPage, ...]
 
 
@@ -169,7 +175,8 @@ def case(row: Row, diagnosis: Diagnosis | None, album: Album | None) -> Case:
         tuple(citation.n for citation in citations),
         tuple((name, number(value)) for name, value in row.scores.items()),
         tuple(shown),
-        () if answer is not None or "hits" in row.record else tuple(_details(row.record)),
+        tuple(_details({name: value for name, value in row.record.items() if name not in _SHOWN_APART})),
+        embedded(Path(row.record["image"]), side=_SIDE) if "image" in row.record else None,
         _pages(diagnosis, citations, album) if album else (),
     )
 

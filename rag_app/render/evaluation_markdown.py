@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from rag_app.render.evaluation_kept import advice_header
+
 if TYPE_CHECKING:
     from rag_app.render.evaluation import Changes, Report
     from rag_app.render.evaluation_cases import Case
@@ -45,12 +47,23 @@ def _blocks(report: Report, plots: str) -> Iterator[str]:
         names = [", ".join(group.by.values()) or "all" for group in groups]
         counts = [["items", *(group.total for group in groups)], ["failed", *(group.failed for group in groups)]]
         yield _table(["mean", *names], [*counts, *([name, *means] for name, means in report.table)])
+    if report.halves:
+        yield "### Without parts of the search"
+        yield _table(["search", *report.halves.metrics], report.halves.rows)
+        yield report.halves.says
     if report.figures:
         yield "## Plots"
     for figure in report.figures:
         yield f"### {_plain(figure.title)}"
         yield f"![{_plain(figure.title)}]({plots}/{figure.name}.svg)"
         yield _plain(figure.says)
+    if report.judging:
+        yield _plain(report.judging)
+    if report.advice:
+        yield "## Settings that would help"
+        yield f"From the sweep {_plain(report.advice.source)}: {report.advice.questions}."
+        yield "\n".join(f"- {_plain(one)}" for one in report.advice.sentences)
+        yield _table(advice_header(report.advice), report.advice.tried)
     if report.failures:
         yield from _failures(report.failures)
     if report.cases:

@@ -41,22 +41,23 @@ def figures(rows: Sequence[Row], diagnoses: Mapping[str, Diagnosis], metric: str
 
 
 def by_kind(rows: Sequence[Row], metric: str) -> Figure | None:
-    """Means of the metric by kind and language. None for a metric not of 0 to 1."""
+    """Means of the metric by kind, and by language, or by who read or wrote it. None for a metric not of 0 to 1."""
     scored = [row for row in rows if metric in row.scores]
     if not scored or any(not 0 <= row.scores[metric] <= 1 for row in scored):
         return None
-    kinds, languages = _values(scored, "kind"), _values(scored, "language")
+    by = next((key for key in ("parser", "writer") if len(_values(scored, key)) > 1), "language")
+    kinds, series = _values(scored, "kind"), _values(scored, by)
     points: dict[tuple[str, str], Point] = {}
     for kind in kinds:
-        for language in languages:
-            found = [r.scores[metric] for r in scored if (_of(r, "kind"), _of(r, "language")) == (kind, language)]
+        for one in series:
+            found = [r.scores[metric] for r in scored if (_of(r, "kind"), _of(r, by)) == (kind, one)]
             if found:
-                points[_kind(kind), _language(language)] = _point(found)
-    plot = Dots(tuple(map(_kind, kinds)), tuple(map(_language, languages)), points, metric)
+                points[_kind(kind), _language(one)] = _point(found)
+    plot = Dots(tuple(map(_kind, kinds)), tuple(map(_language, series)), points, metric)
     rest = f"; {len(rows) - len(scored)} have no such score" if len(scored) < len(rows) else ""
     of = f"over {len(scored)} of {len(rows)} items{rest}"
     says = f"{metric}, mean and 95 % interval (of shares Wilson, else bootstrap), {of}."
-    return Figure("kinds", f"{metric} by kind and language", says, plot)
+    return Figure("kinds", f"{metric} by kind and {by}", says, plot)
 
 
 def _point(values: Sequence[float]) -> Point:
@@ -189,7 +190,7 @@ def tokens(rows: Sequence[Row]) -> Figure | None:
 def _stages(rows: Sequence[Row]) -> list[str]:
     """The stages that add up: those of an answer, or all but the total; the longest where there are too many."""
     named = dict.fromkeys(stage for row in rows for stage in row.seconds if stage != "total")
-    main = [stage for stage in ("retrieve", "compose", "cite") if stage in named] or list(named)
+    main = [stage for stage in ("retrieve", "compose", "cite", "judge") if stage in named] or list(named)
     longest = sorted(main, key=lambda stage: -sum(row.seconds.get(stage, 0.0) for row in rows))[:_MOST_STAGES]
     return [stage for stage in main if stage in longest]
 
