@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -143,7 +144,7 @@ def review(call: Call, *, file: Path) -> Shown:
     call.interrupted = "Interrupted; what you said so far is kept."
     with Library.open(call.library, create=False, read_only=True) as library:
         going = Review(QuestionFile(file), library)
-        screen = Screen.detect(library.settings.terminal.right_to_left)
+        screen = Screen.detect(library.settings.terminal.right_to_left, on_terminal=sys.stderr.isatty())
         while going.waiting and _looked_at(going, screen):
             pass
     return Shown({"file": str(file), **going.counts()}, counts_text(going))
