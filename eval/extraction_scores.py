@@ -42,17 +42,22 @@ class Case:
 
 def true_ids(case: Case, parser: Parser) -> list[str]:
     """The ids of the rows that truth and page checks of a paper will give."""
-    items = case.truth.items if case.truth else ()
-    ids = [_id(parser, case, f"{item.kind}:{item.id}") for item in items]
-    ids += [_id(parser, case, "paper")] if case.truth else []
-    return ids + [_id(parser, case, f"check:{check['id']}") for check in case.checks]
+    return [one for one, _ in _true_kinds(case, parser)]
 
 
 def failed_rows(case: Case, parser: Parser, error: str) -> Iterator[Row]:
     """The rows of a paper that the parser could not read: every item failed."""
-    for one in true_ids(case, parser):
-        kind = one.removeprefix(_id(parser, case, "")).partition(":")[0]
+    for one, kind in _true_kinds(case, parser):
         yield Row(one, _groups(parser, case, kind), error=error, record={"document": case.name})
+
+
+def _true_kinds(case: Case, parser: Parser) -> Iterator[tuple[str, str]]:
+    for item in case.truth.items if case.truth else ():
+        yield _id(parser, case, f"{item.kind}:{item.id}"), item.kind
+    if case.truth:
+        yield _id(parser, case, "paper"), "paper"
+    for check in case.checks:
+        yield _id(parser, case, f"check:{check['id']}"), f"check {check['type']}"
 
 
 def rows(case: Case, parser: Parser, parsed: Parsed, *, draw: Draw | None = None) -> Iterator[Row]:
@@ -69,7 +74,8 @@ def rows(case: Case, parser: Parser, parsed: Parsed, *, draw: Draw | None = None
         if check["type"] == "math" and LATEX not in parser.gives:
             scores["formula_symbols"] = float(symbols_present(check, markdown))
         record = {"document": case.name, "page": page, "check": dict(check)}
-        yield Row(_id(parser, case, f"check:{check['id']}"), _groups(parser, case, "check"), scores, record=record)
+        groups = _groups(parser, case, f"check {check['type']}")
+        yield Row(_id(parser, case, f"check:{check['id']}"), groups, scores, record=record)
 
 
 def _true_rows(case: Case, truth: TruePaper, parser: Parser, parsed: Parsed, draw: Draw | None) -> Iterator[Row]:
