@@ -47,10 +47,8 @@ def main() -> None:
                 library.ingest(given.papers or [DATA / "papers"])
         with Library.open(folder, read_only=True) as library:
             status = library.status()
-            print(
-                f"rag-app {importlib.metadata.version('rag-app')}, Python {platform.python_version()}, {os.cpu_count()} cores, ",
-                end="",
-            )
+            version = importlib.metadata.version("rag-app")
+            print(f"rag-app {version}, Python {platform.python_version()}, {os.cpu_count()} cores, ", end="")
             print(f"load {os.getloadavg()[0]:.1f}; {len(status.documents)} papers, {status.pages} pages")
             engine = library.as_query_engine(answer="builtin")
             engine.answer("What is this about?")

@@ -289,15 +289,15 @@ class Screen:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "codes"),
-    [("TERM", "xterm-256color", True), ("NO_COLOR", "1", False), ("TERM", "dumb", False)],
+    ("variable", "codes"), [("TERM=xterm-256color", True), ("NO_COLOR=1", False), ("TERM=dumb", False)]
 )
 def test_styles_only_where_the_terminal_takes_them(
-    sample_library: Path, copy_of: Callable[[Path], Path], ollama: OllamaServer, name: str, value: str, codes: bool
+    sample_library: Path, copy_of: Callable[[Path], Path], ollama: OllamaServer, variable: str, codes: bool
 ) -> None:
     """Bold and colour not with NO_COLOR; no code at all on a dumb terminal, and the same words everywhere."""
     folder = copy_of(sample_library)
     settings_of(folder, ollama)
+    name, _, value = variable.partition("=")
     environ = {**os.environ, "TERM": "xterm", "COLUMNS": "80", "PROMPT_TOOLKIT_NO_CPR": "1", name: value}
     for command in (["ask", TEMPERATURE], ["chat"]):
         master, slave = pty.openpty()

@@ -149,6 +149,7 @@ class Handler(BaseHTTPRequestHandler):
             elif step:
                 if self._hung_up():
                     raise Gone
+                request.sent.append(time.monotonic())
                 self.wfile.write(b"%x\r\n%b\r\n" % (len(step), step))
         self.wfile.write(b"0\r\n\r\n")
 

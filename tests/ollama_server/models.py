@@ -54,6 +54,7 @@ class Recorded:
     prompt  the text of all its messages
     fault   what was done to it; status the HTTP status it got, None for none
     gone    the client hung up before the end of the reply
+    sent    of a stream: when each of its pieces was sent, in order
     """
 
     number: int
@@ -67,6 +68,7 @@ class Recorded:
     status: int | None = None
     done_at: float | None = None
     gone: bool = False
+    sent: list[float] = field(default_factory=list)
 
     @property
     def model(self) -> str:
