@@ -238,7 +238,7 @@ def plant(library: Path, scratch: Path, *, every: int = 1) -> tuple[list[Planted
     """
     questions = read_questions(QUESTIONS)[::every]
     with Library.open(library, read_only=True) as whole:
-        rows = [_row(whole, question, whole.as_query_engine()) for question in questions]
+        rows = [asked_row(whole, question, whole.as_query_engine()) for question in questions]
         by_id = {question.id: question for question in questions}
         right = [by_id[row.id] for row in rows if row.scores.get("right")]
         planted = list(_in_answers(whole, right, [q for q in questions if not q.answerable]))
@@ -250,7 +250,7 @@ def plant(library: Path, scratch: Path, *, every: int = 1) -> tuple[list[Planted
         shutil.copytree(library, scratch / defect)
         with Library.open(scratch / defect) as spoiled:
             _reread(spoiled, papers, change, asked)
-            found = [_row(spoiled, question, spoiled.as_query_engine()) for question in asked]
+            found = [asked_row(spoiled, question, spoiled.as_query_engine()) for question in asked]
             planted += _told(spoiled, defect, "not_extracted", found)
     harmed = [one for one in planted if one.found != "right"]
     kept = [one for one in planted if one.found == "right" and one.expected in ("miscited", "unsupported")]
@@ -265,7 +265,7 @@ def _in_answers(library: Library, right: Sequence[Question], none: Sequence[Ques
             engine = library.as_query_engine()
             answerer = Spoiled(engine.answerer, spoil, question)
             engine.use(answerer)
-            row = _row(library, question, engine)
+            row = asked_row(library, question, engine)
             if answerer.took or row.error is not None:
                 spoiled.append(row)
         yield from _told(library, name, group, spoiled)
@@ -276,7 +276,7 @@ def _not_found(library: Library, right: Sequence[Question]) -> Iterator[Row]:
     for question in right:
         last = max(len(library.paper(info.document_id).pages) for info in library.documents())
         pages = [page for page in range(1, last + 1) if page not in question.pages]
-        yield _row(library, question, library.as_query_engine(pages=pages))
+        yield asked_row(library, question, library.as_query_engine(pages=pages))
 
 
 def _reread(library: Library, papers: Sequence[Paper], change: Reread, questions: Sequence[Question]) -> None:
@@ -296,7 +296,7 @@ def _commit(library: Library, paper: Paper) -> None:
     library._store.commit(paper, nodes, vectors)  # pyright: ignore[reportPrivateUsage]  # in place of the right one
 
 
-def _row(library: Library, question: Question, engine: PaperQueryEngine) -> Row:
+def asked_row(library: Library, question: Question, engine: PaperQueryEngine) -> Row:
     """The question's row after JSON, as a run keeps it."""
     try:
         answer: Answer = engine.answer(question.question)

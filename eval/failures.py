@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from eval.answers import holds
 from eval.gold import Gold, Passage, Source, gold_of, passages_of, question_of
 from eval.questions import Question
 from eval.runs.rows import Row
@@ -121,7 +122,7 @@ def diagnose(row: Row, source: Source | None) -> Diagnosis | None:
         wrong = _citations(question, pieces, row.record) if answer is not None else None
         group, reason = wrong or ("right", _right(answer, wanted))
     else:
-        group, reason = _lost_at(pieces, answer, whole=whole)
+        group, reason = _lost_at(pieces, answer, question, whole=whole)
     return Diagnosis(group, reason, wanted)
 
 
@@ -194,7 +195,7 @@ class _Piece:
         )
 
 
-def _lost_at(pieces: Sequence[_Piece], answer: Record | None, *, whole: bool) -> tuple[Group, str]:
+def _lost_at(pieces: Sequence[_Piece], answer: Record | None, question: Question, *, whole: bool) -> tuple[Group, str]:
     """The first stop that lost what is needed. whole: every piece is needed."""
     losses = [piece.source.lost(piece.gold) if piece.source else None for piece in pieces]
     if not _enough([loss is None for loss in losses], whole):
@@ -219,8 +220,9 @@ def _lost_at(pieces: Sequence[_Piece], answer: Record | None, *, whole: bool) ->
     unused = [piece for piece in held if not piece.cited]
     if unused and (whole or len(unused) == len(held)):
         return "not_used", f"What answers is in {_name(unused[0])}, but the answer rests on other words."
-    unsaid = [one for one in held[0].gold.answers if not held[0].gold.said(one, answer["answer"])] if whole else []
-    what = f"does not say “{unsaid[0]}”" if unsaid else "says something else"
+    tolerance = question.tolerance or 0.0
+    unsaid = [one for one in question.answers if not holds(answer["answer"], one, tolerance=tolerance)]
+    what = f"does not say “{unsaid[0]}”" if whole and unsaid else "says something else"
     return "wrong", f"The answer cites {_name(held[0])}, which holds what answers, and {what}{_foreign(answer)}."
 
 

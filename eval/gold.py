@@ -29,7 +29,8 @@ class Gold:
 
     pages    it stands on one of these, 1-based; empty where the question set names none
     quote    words that stand there; empty where the set gives none
-    answers  accepted strings; label: of the element that answers, "Table 2"
+    answers  accepted strings; none of a piece of a cross-page question, whose answers are of all pieces together
+    label    of the element that answers, "Table 2"
     """
 
     document: str
@@ -55,11 +56,7 @@ class Gold:
         return stands(self.quote, text) or any(stands(answer, text) for answer in telling)
 
     def answered_by(self, text: str) -> bool:
-        return any(self.said(answer, text) for answer in self.answers)
-
-    def said(self, answer: str, text: str) -> bool:
-        """Whether `text` holds this accepted answer, a number within the tolerance."""
-        return holds(text, answer, tolerance=self.tolerance)
+        return any(holds(text, answer, tolerance=self.tolerance) for answer in self.answers)
 
 
 def question_of(record: Record) -> Question:
@@ -90,7 +87,7 @@ def gold_of(question: Question) -> tuple[Gold, ...]:
             question.document,
             pages,
             quote,
-            question.answers,
+            () if quote and question.kind == "cross_page" else question.answers,
             question.kind,
             question.label if question.kind != "cross_page" else None,
             question.tolerance or 0.0,
