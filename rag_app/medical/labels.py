@@ -1,0 +1,114 @@
+"""Labels of a medical dataset: which one means normal, which look misspelt, and what they are called in words."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from rag_app.errors import InputError
+
+NORMAL = ("normal", "no tumor", "no finding", "no findings", "healthy", "negative", "control", "unremarkable")
+_FEW = 0.1  # a label with less than this share of the images of one it resembles may be that one, misspelt
+_ALIKE = 0.8
+
+# What is said in Persian of the labels that public sets of X-ray and MRI images use.
+PERSIAN: dict[str, str] = {
+    "normal": "طبیعی",
+    "healthy": "طبیعی",
+    "no finding": "بدون یافتهٔ غیرطبیعی",
+    "no tumor": "بدون تومور",
+    "tumor": "تومور",
+    "glioma": "گلیوما",
+    "glioma tumor": "تومور گلیوما",
+    "meningioma": "مننژیوما",
+    "meningioma tumor": "تومور مننژیوما",
+    "pituitary": "آدنوم هیپوفیز",
+    "pituitary tumor": "تومور هیپوفیز",
+    "pneumonia": "ذات‌الریه",
+    "bacterial pneumonia": "ذات‌الریهٔ باکتریایی",
+    "viral pneumonia": "ذات‌الریهٔ ویروسی",
+    "covid": "کووید-۱۹",
+    "covid-19": "کووید-۱۹",
+    "tuberculosis": "سل",
+    "effusion": "آب‌آوردگی جنب",
+    "pleural effusion": "آب‌آوردگی جنب",
+    "cardiomegaly": "بزرگی قلب",
+    "atelectasis": "آتلکتازی",
+    "consolidation": "تراکم ریوی",
+    "edema": "ادم ریوی",
+    "emphysema": "آمفیزم",
+    "fibrosis": "فیبروز ریوی",
+    "hernia": "فتق",
+    "infiltration": "ارتشاح ریوی",
+    "mass": "توده",
+    "nodule": "ندول",
+    "pleural thickening": "ضخیم‌شدگی جنب",
+    "pneumothorax": "پنوموتوراکس",
+    "fracture": "شکستگی",
+    "hemorrhage": "خونریزی",
+    "stroke": "سکتهٔ مغزی",
+}
+
+
+def in_words(label: str) -> str:
+    """A label as words: "no_tumor" -> "no tumor"."""
+    return " ".join(label.replace("_", " ").split()).lower()
+
+
+def normal_label(labels: Sequence[str], chosen: str | None) -> str:
+    """The label that means nothing was found: `chosen`, or the only one with a name that says so.
+
+    Raises InputError when none or several do, or `chosen` is no label.
+    """
+    if chosen is not None:
+        if chosen in labels:
+            return chosen
+        near = difflib.get_close_matches(chosen, labels, n=1, cutoff=0.0)[0]
+        raise InputError(f"There is no label {chosen!r}. Did you mean {near!r}? The labels are {', '.join(labels)}.")
+    found = [label for label in labels if in_words(label) in NORMAL]
+    if len(found) != 1:
+        what = f"{', '.join(found)} all do" if found else "none does"
+        raise InputError(
+            f"One label has to mean that nothing was found, and by name {what}. Say which: --normal LABEL "
+            f"(the labels are {', '.join(labels)})."
+        )
+    return found[0]
+
+
+def renamed(labels: Sequence[str], renames: Mapping[str, str]) -> list[str]:
+    """The labels after --rename. Raises InputError for a name that no image has, with the nearest."""
+    known = sorted(set(labels))
+    for old in renames:
+        if old not in known:
+            near = difflib.get_close_matches(old, known, n=1, cutoff=0.0)[0]
+            raise InputError(f"--rename: no image has the label {old!r}. Did you mean {near!r}?")
+    return [renames.get(label, label) for label in labels]
+
+
+def check_labels(labels: Sequence[str]) -> None:
+    """Raises InputError when there is one label only, or one looks like another one misspelt."""
+    counts = Counter(labels)
+    if len(counts) < 2:
+        only = next(iter(counts), "none")
+        raise InputError(f"All images have one label ({only}): a diagnosis needs two or more to tell apart.")
+    doubts = []
+    for label, n in counts.items():
+        others = [other for other, m in counts.items() if other != label and (n <= _FEW * m or _same(label, other))]
+        near = difflib.get_close_matches(in_words(label), [in_words(other) for other in others], n=1, cutoff=_ALIKE)
+        meant = next((other for other in others if near and in_words(other) == near[0]), None)
+        if meant is not None and (n, label) < (counts[meant], meant):
+            doubts.append(f"{label!r} ({n} images) looks like {meant!r} ({counts[meant]}): --rename '{label}={meant}'")
+    if doubts:
+        raise InputError(f"A label may be misspelt: {'; '.join(doubts)}. To keep it, add --keep-labels.")
+
+
+def _same(one: str, other: str) -> bool:
+    """Whether two labels differ in case, blanks and underscores only."""
+    return in_words(one) == in_words(other)
+
+
+def persian(label: str, given: Mapping[str, str]) -> str:
+    """What the label is called in Persian: as given, as known, else as it is written."""
+    words = in_words(label)
+    return given.get(label) or PERSIAN.get(words) or words
