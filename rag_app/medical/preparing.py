@@ -85,7 +85,9 @@ def prepare(source: Path, out: Path, options: Options, *, on_progress: OnProgres
         patients = [image.patient for image in images]
         together = joined(clusters(len(images), pairs), patients)
         labels = [image.label for image in images]
-        parts = [shipped[i] for i in kept] if shipped else split(together, labels, options.shares, seed=options.seed)
+        parts: list[Split] = (
+            [shipped[i] for i in kept] if shipped else split(together, labels, options.shares, seed=options.seed)
+        )
         leaks = leaks_between(pairs, parts, labels)
         examples = _examples(images, parts, together, Wording(sorted(set(labels)), normal, options.persian_names))
         _write(
@@ -193,7 +195,7 @@ def _shipped_split(images: Sequence[_Image], pairs: Sequence[Pair], source: Path
     if leaking:
         raise InputError(
             f"The split that comes with {source} leaks: of its test images so many are in another part too, saved "
-            f"again, cropped or mirrored: {', '.join(leaking)}. Measured on it a model flatters; --resplit makes a new one."
+            f"again, cropped or mirrored: {', '.join(leaking)}. What it measures flatters; --resplit makes another."
         )
     return parts
 

@@ -136,7 +136,7 @@ def _pseudonym(patient: str | None, salt: bytes) -> str | None:
 
 def _from_folder(source: Path) -> list[Entry]:
     tops = sorted(path for path in source.iterdir() if path.is_dir() and not path.name.startswith("."))
-    parts = {path: PARTS[path.name.lower()] for path in tops if path.name.lower() in PARTS}
+    parts: dict[Path, Split] = {path: PARTS[path.name.lower()] for path in tops if path.name.lower() in PARTS}
     if parts and len(parts) != len(tops):
         others = ", ".join(path.name for path in tops if path not in parts)
         raise InputError(f"{source} has both parts ({', '.join(p.name for p in parts)}) and other folders ({others}).")
