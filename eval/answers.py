@@ -19,13 +19,14 @@ from eval.metrics.evidence import (
     unsupported_number_rate,
 )
 from eval.metrics.numbers import is_quantity, numeric_match
-from eval.metrics.texts import bleu, chrf, exact_match, rouge, token_f1
+from eval.metrics.texts import bleu, chrf, exact_match, rouge, token_f1, token_recall
 from eval.questions import Question
 from eval.runs.rows import Row
 from rag_app.answering.answer import Answer
 from rag_app.embeddings import languages_of
 from rag_app.errors import RagAppError, UsageError
 from rag_app.retrieval.question import language_of
+from rag_app.searchable import query_terms, terms
 
 Similarity = Callable[[str, str], float]
 """Likeness in meaning of two texts, 0 to 1; see `similarity_by`."""
@@ -114,6 +115,7 @@ def _against_gold(question: Question, answer: Answer) -> dict[str, float | None]
         "exact_match": exact_match(said, gold),
         "numeric_match": None if in_formulas else numeric_match(said, gold, tolerance=question.tolerance or 0.0),
         "token_f1": token_f1(said, gold),
+        "token_recall": token_recall(said, gold),
         **rouge(said, gold),
         "bleu": bleu(said, gold),
         "chrf": chrf(said, gold),
@@ -141,13 +143,24 @@ _MARK = re.compile(r"\[\d{1,3}\]")  # a citation
 
 
 def is_right(answer: Answer, question: Question) -> bool:
-    """The answer holds an accepted string (all of them for cross_page), or cites the figure or formula that answers."""
+    """The answer holds an accepted string (all of them for cross_page), or cites the figure or formula that answers.
+
+    It holds a string of three telling words or more also where it has them all, in whatever order and inflection.
+    """
     if answer.refused:
         return False
     if question.kind in ("figure", "formula") and question.label in {c.label for c in answer.citations}:
         return any(c.label == question.label and c.document == question.document for c in answer.citations)
-    held = [holds(answer.answer, gold, tolerance=question.tolerance or 0.0) for gold in question.answers]
+    held = [
+        holds(answer.answer, gold, tolerance=question.tolerance or 0.0) or _has_all_words(_said(answer), gold)
+        for gold in question.answers
+    ]
     return all(held) if question.kind == "cross_page" else any(held)
+
+
+def _has_all_words(text: str, gold: str) -> bool:
+    wanted = set(query_terms(gold))
+    return len(wanted) >= 3 and wanted <= set(terms(text))
 
 
 def holds(text: str, gold: str, *, tolerance: float = 0.0) -> bool:

@@ -118,10 +118,14 @@ def rows(search: Callable[[str], Found], questions: Sequence[Question], *, k: in
 
 @dataclass(frozen=True, slots=True)
 class Ablation:
-    """The same questions with parts of the search left out; see `ablation`. rows: by setting, "all" first."""
+    """The same questions with parts of the search left out; see `ablation`.
+
+    rows: by setting, "all" first. absent: halves that this library does not have.
+    """
 
     k: int
     rows: Mapping[str, tuple[Row, ...]]
+    absent: tuple[str, ...] = ()
 
     def scores(self, setting: str) -> dict[str, Mean]:
         """Mean of each metric over the questions it applies to."""
@@ -130,6 +134,7 @@ class Ablation:
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
         return {
             "k": self.k,
+            "absent": list(self.absent),
             "settings": {
                 setting: {
                     "total": len(found),
@@ -147,7 +152,9 @@ class Ablation:
             scores = self.scores(setting)
             lines.append([setting, *(f"{scores[name].value:.3f}" if name in scores else "-" for name in shown)])
         failed = sum(row.error is not None for found in self.rows.values() for row in found)
-        return f"{text_table(['', *shown], lines)}\n{failed} searches failed."
+        notes = [f"{failed} searches failed."]
+        notes += [f"No {half} half: the library has no model or no vectors for it." for half in self.absent]
+        return "\n".join([text_table(["", *shown], lines), *notes])
 
 
 _SHOWN = ("recall", "precision", "mrr", "ndcg", "element", "kind")
@@ -162,13 +169,14 @@ def ablation(
 ) -> Ablation:
     """Search with everything, without each half, and with each half alone.
 
-    A half is one of HALVES. Without fusion the halves' ranks are merged (RRF) instead of one weighted sum; fusion alone
-    finds nothing, so it has no row. on_progress: called with searches done and in all.
+    A half is one of HALVES that the library has. Without fusion the halves' ranks are merged (RRF) instead of one
+    weighted sum; fusion alone finds nothing, so it has no row. on_progress: called with searches done and in all.
     """
     asked = [question for question in questions if question.answerable and question.pages]
-    settings = {"all": HALVES}
-    settings |= {f"without {half}": tuple(other for other in HALVES if other != half) for half in HALVES}
-    settings |= {f"{half} alone": (half, "fusion") for half in HALVES if half != "fusion"}
+    there = library.as_retriever(k=k).halves
+    settings = {"all": there}
+    settings |= {f"without {half}": tuple(other for other in there if other != half) for half in there}
+    settings |= {f"{half} alone": (half, "fusion") for half in there if half != "fusion"}
     done: dict[str, tuple[Row, ...]] = {}
     for number, (setting, halves) in enumerate(settings.items()):
         retriever = library.as_retriever(k=k, halves=halves)
@@ -178,7 +186,7 @@ def ablation(
             if on_progress:
                 on_progress(number * len(asked) + len(found), len(settings) * len(asked))
         done[setting] = tuple(found)
-    return Ablation(k, done)
+    return Ablation(k, done, tuple(half for half in HALVES if half not in there))
 
 
 def _search(retriever: HybridRetriever, text: str) -> SearchResult:

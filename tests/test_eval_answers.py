@@ -63,6 +63,10 @@ def answered(text: str, *citations: Citation, refused: bool = False) -> Answer:
 def test_right_answers_by_kind() -> None:
     text = Question("1", "?", "en", "text", "a.pdf", ("cat", "dog"), (1,))
     assert is_right(answered("A dog [1]"), text)
+    words = dataclasses.replace(text, answers=("Lucy, building a system for science",))
+    assert is_right(answered("A researcher (Lucy) builds her system for the sciences [1]"), words)
+    assert not is_right(answered("A researcher (Lucy) builds her system [1]"), words)
+    assert not is_right(answered("A cat sees a dog"), dataclasses.replace(text, answers=("dog cat",)))  # too few words
     both = Question("2", "?", "en", "cross_page", "a.pdf", ("cat", "dog"), (1, 2))
     assert not is_right(answered("A dog [1]"), both) and is_right(answered("Cat and dog"), both)
     assert not is_right(answered("A dog", refused=True), text)
@@ -128,7 +132,7 @@ def asked(kind: str = "text", *, language: str = "en", gold: tuple[str, ...] = (
     return Question("1", "?", language, kind, "a.pdf", gold if answerable else (), (1,) if answerable else ())
 
 
-TEXT = {"exact_match", "token_f1", "rouge1", "rouge2", "rougeL", "bleu", "chrf"}
+TEXT = {"exact_match", "token_f1", "token_recall", "rouge1", "rouge2", "rougeL", "bleu", "chrf"}
 
 
 def test_an_answer_has_every_metric_that_applies() -> None:

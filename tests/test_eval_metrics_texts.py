@@ -9,7 +9,7 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu import sentence_bleu, sentence_chrf
 
-from eval.metrics.texts import ROUGE, bleu, chrf, edit_similarity, exact_match, rouge, token_f1
+from eval.metrics.texts import ROUGE, bleu, chrf, edit_similarity, exact_match, rouge, token_f1, token_recall
 
 ENGLISH = (
     "the model was trained on 28.4 million image-text pairs, and its score fell; a gate is closed (state-of-the-art)"
@@ -39,6 +39,13 @@ def test_words_in_common_by_hand() -> None:
     assert token_f1("big red cat", ["red cat sat down"]) == pytest.approx(2 * 2 / 7)
     assert token_f1("cat cat", ["cat"]) == pytest.approx(2 / 3)  # a word counts as often as it stands in both
     assert token_f1("nothing", ["cat", "nothing at all"]) == pytest.approx(2 / 4)  # the best gold text counts
+
+
+def test_what_an_answer_says_beside_the_gold_words_is_not_held_against_it() -> None:
+    assert token_recall("In the table: a big red cat sat.", ["red cat", "no"]) == 1
+    assert token_recall("a cat", ["red cat sat down"]) == 0.25
+    assert token_recall("cat", ["cat cat"]) == 0.5
+    assert token_recall("cat", []) is None and token_recall("cat", ["the"]) is None
 
 
 def test_rouge_by_hand() -> None:

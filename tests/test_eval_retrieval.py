@@ -14,6 +14,7 @@ from eval.statistics import mean
 from rag_app.errors import LibraryError, UsageError
 from rag_app.library import Library
 from rag_app.retrieval.retriever import HALVES
+from rag_app.retrieval.scoring import Weights, by_ranks
 
 
 def test_mean_and_interval() -> None:
@@ -121,24 +122,39 @@ def test_each_half_of_the_search_can_be_left_out(sample_library: Path) -> None:
         again = ablation(library, asked, k=5)
     assert list(found.rows) == [
         "all",
-        *(f"without {half}" for half in HALVES),
-        *(f"{half} alone" for half in HALVES if half != "fusion"),
+        *(f"without {half}" for half in HALVES if half != "image"),
+        *(f"{half} alone" for half in HALVES if half not in ("image", "fusion")),
     ]
+    assert found.absent == ("image",)  # the builtin image model takes no words
     hits = {setting: found.scores(setting)["hit@5"].value for setting in found.rows}
     assert hits["all"] == 1.0 and hits["structure alone"] < hits["lexical alone"]
     for setting, of in found.rows.items():
         by = {half for row in of for hit in row.record["hits"] for half in hit["found_by"]}
         match setting.split():
-            case ["without", ("lexical" | "dense" | "image") as half]:
+            case ["without", ("lexical" | "dense") as half]:
                 assert half not in by
             case ["without", "structure"]:
                 assert not by & {"label", "mention"}
-            case [("lexical" | "dense" | "image") as half, "alone"]:
+            case [("lexical" | "dense") as half, "alone"]:
                 assert by <= {half}
     assert {s: v["scores"] for s, v in found.to_dict()["settings"].items()} == {
         s: v["scores"] for s, v in again.to_dict()["settings"].items()
     }
     assert "without fusion" in found.table() and "0 searches failed" in found.table()
+    assert "No image half" in found.table()
+
+
+def test_without_fusion_ranks_are_merged() -> None:
+    """RRF by hand: row 7 is first by words and third by vectors, row 8 second by words, row 9 first by vectors."""
+    ranks = {"lexical": {7: 1, 8: 2}, "dense": {9: 1, 5: 2, 7: 3}}
+    scores = [score for score, _ in by_ranks(ranks, [7, 8, 9])]
+    assert scores == pytest.approx([1 / 61 + 1 / 63, 1 / 62, 1 / 61])
+
+
+def test_weights_without_a_half_have_nothing_of_what_it_knows() -> None:
+    weights = Weights().without(["lexical", "fusion"])
+    assert (weights.lexical, weights.coverage, weights.document, weights.pairs, weights.window) == (0, 0, 0, 0, 0)
+    assert (weights.dense, weights.label) == (Weights().dense, Weights().label)
 
 
 def test_an_unknown_half_is_told(sample_library: Path) -> None:

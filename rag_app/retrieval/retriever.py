@@ -78,6 +78,13 @@ class HybridRetriever(BaseRetriever):
         self._languages = languages
         self._pictures = pictures
 
+    @property
+    def halves(self) -> tuple[str, ...]:
+        """Those of HALVES that take part: asked for, and with the model and the vectors they need."""
+        missing = {"dense"} if self._space is None or self._embedding is None else set()
+        missing |= {"image"} if self._pictures is None else set()
+        return tuple(half for half in HALVES if half in self._halves - missing)
+
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         return [hit.with_score() for hit in self.find(query_bundle.query_str).hits]
 
