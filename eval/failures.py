@@ -34,10 +34,12 @@ Group = Literal[
     "right",
 ]
 GROUPS: tuple[Group, ...] = Group.__args__  # pyright: ignore[reportAttributeAccessIssue]  # typing.Literal keeps its values there
+QUIZZED = "with_library"  # the sitting of a quiz that a library is to help
 BETTER_FIT = 0.5  # by how much more of a statement's terms another quote must hold to be the one that was meant
 
 _MARK = re.compile(r"\[(\d{1,3})\]")
 _SEGMENT = re.compile(r"([^\[\]]+?)((?:\s*\[\d{1,3}\])+)")
+_FOLLOWED = {"answer", "hits", "choices"}  # what the records of answers, searches and quizzes hold
 Record = Mapping[str, Any]  # Any: JSON
 
 
@@ -83,14 +85,14 @@ class Diagnosis:
 
 
 def diagnose_rows(rows: Iterable[Row], shelf: Shelf | None) -> dict[str, Diagnosis]:
-    """The diagnosis of each row of a run of kind "answers" or "retrieval", by id; of other kinds none.
+    """The diagnosis of each row of a run of kind "answers", "retrieval" or "quiz", by id; of other kinds none.
 
     shelf: the library that was asked; without it, what was not extracted cannot be told from what was not retrieved.
     """
     sources: dict[str, Source | None] = {}
     found: dict[str, Diagnosis] = {}
     for row in rows:
-        if "answer" not in row.record and "hits" not in row.record and row.error is None:
+        if row.error is None and not row.record.keys() & _FOLLOWED:
             continue
         document = (row.record.get("question") or {}).get("document")
         if document is not None and document not in sources:
@@ -115,6 +117,8 @@ def diagnose(row: Row, source: Source | None) -> Diagnosis | None:
     pieces = [_Piece(gold, source, passages_of(row.record), answer) for gold in gold_of(question)]
     wanted = tuple(piece.wanted() for piece in pieces)
     whole = question.kind == "cross_page"
+    if "choices" in row.record:
+        return Diagnosis(*_of_quiz(row, pieces, whole=whole), wanted)
     right = (
         bool(row.scores.get("right")) if answer is not None else _enough([p.first is not None for p in pieces], whole)
     )
@@ -142,6 +146,23 @@ def _of_unanswerable(answer: Record) -> Diagnosis:
     confidence = answer.get("confidence")
     sure = "" if confidence is None else f" with confidence {confidence:.2f}"
     return Diagnosis("answered_wrongly", f"The papers do not hold the answer, and yet one was given{sure}.")
+
+
+def _of_quiz(row: Row, pieces: Sequence[_Piece], *, whole: bool) -> tuple[Group, str]:
+    """The group of a multiple-choice question, by its sitting with the library."""
+    if QUIZZED in row.unscored:
+        return "failed", row.unscored[QUIZZED]
+    if row.scores.get(QUIZZED):
+        return "right", "The right choice was taken."
+    losses = [piece.source.lost(piece.gold) if piece.source else None for piece in pieces]
+    if not _enough([loss is None for loss in losses], whole):
+        return "not_extracted", next(loss for loss in losses if loss)
+    if not row.scores.get("page_found"):
+        return "not_retrieved", f"No passage is from {pieces[0].gold.where}."
+    if row.record[QUIZZED]["refused"]:
+        return "refused_wrongly", f"A passage from {pieces[0].gold.where} was found, and no choice was taken."
+    taken = row.record[QUIZZED]["choice"]
+    return "wrong", f"A passage from {pieces[0].gold.where} was found, and “{taken}” was taken."
 
 
 # --- which stop lost it -------------------------------------------------------------------------------------------

@@ -204,6 +204,27 @@ def test_searches_are_diagnosed_too() -> None:
     assert diagnose(Row("q1", record={"question": none, "hits": hits}), None) is None
 
 
+@pytest.mark.parametrize(
+    ("scores", "taken", "group"),
+    [
+        ({"with_library": 1.0, "page_found": 1.0}, "12", "right"),
+        ({"with_library": 0.0, "page_found": 1.0}, "20", "wrong"),
+        ({"with_library": 0.0, "page_found": 1.0}, None, "refused_wrongly"),
+        ({"with_library": 0.0, "page_found": 0.0}, None, "not_retrieved"),
+    ],
+)
+def test_a_quiz_is_followed_by_its_pages(scores: dict[str, float], taken: str | None, group: str) -> None:
+    sitting = {"choice": taken, "refused": taken is None, "problem": None}
+    record = {"question": question(answers=["12"]), "choices": ["12", "20"], "with_library": sitting}
+    assert told(Row("q1", {}, scores, record=record)).group == group
+
+
+def test_a_reply_that_is_no_choice_is_a_failure() -> None:
+    record = {"question": question(answers=["12"]), "choices": ["12", "20"], "with_library": {"choice": None}}
+    found = told(Row("q1", unscored={"with_library": "The reply names no choice."}, record=record))
+    assert (found.group, found.reason) == ("failed", "The reply names no choice.")
+
+
 def test_without_a_library_what_was_not_read_counts_as_not_found() -> None:
     made = row(question(), answer("No.", refused=True, evidence=FOUND[:1]))
     assert diagnose_rows([made], None)["q1"].group == "not_retrieved"

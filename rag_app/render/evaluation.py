@@ -31,7 +31,8 @@ from rag_app.render.self_contained import environment, write_whole
 RUNS_FOLDER = "evaluations"  # below the library
 # The figure that says most of a kind of run; of other kinds the first of its metrics.
 _MAIN = {"answers": "right", "retrieval": "hit@5", "quiz": "with_library"}
-_FOLLOWED = ("answers", "retrieval")  # kinds of runs whose failures are followed from the file to the answer
+_SWEEP = "sweep"  # its items are of several settings, so that no mean over all of them says anything
+_FOLLOWED = ("answers", "retrieval", "quiz")  # kinds of runs whose failures are followed from the file to the answer
 _HEADLINES = {
     "answers": ("right", "answered", "citation_precision", "refusal_recall"),
     "retrieval": ("hit@1", "hit@5", "recall@5", "ndcg@10"),
@@ -91,6 +92,12 @@ class Report:
     @property
     def title(self) -> str:
         return f"Evaluation of {self.run.manifest.kind}"
+
+    @property
+    def split_by(self) -> str:
+        """ "language and kind": what the items are split by."""
+        keys = list(dict.fromkeys(key for group in self.summary.groups for key in group.by))
+        return " and ".join([", ".join(keys[:-1]), keys[-1]] if len(keys) > 1 else keys)
 
     @property
     def accounting(self) -> str:
@@ -156,8 +163,9 @@ def build_report(
     lines = _lines(run, summary)
     main = _main(run, lines)
     album = Album(shelf) if shelf is not None else None
-    shown = [case(row, diagnoses.get(row.id), album) for row in worst(rows, diagnoses, metric=main, most=cases)]
-    plots = figures(rows, diagnoses, main) if run.manifest.kind != "sweep" else []
+    chosen = worst(rows, diagnoses, metric=main, most=cases) if run.manifest.kind != _SWEEP else []
+    shown = [case(row, rank, diagnoses.get(row.id), album) for rank, row in enumerate(chosen, start=1)]
+    plots = figures(rows, diagnoses, main) if run.manifest.kind != _SWEEP else []
     advised = advice(run, runs_folder)
     return Report(
         run,
@@ -190,10 +198,12 @@ def report_html(report: Report) -> str:
 def _answer(shown: Case) -> Markup:
     """The answer with its citation marks, each leading to its box in this case."""
     marks = {n: str(n) for n in shown.cited}
-    return answer_html(shown.answer or "", shown=marks, address=lambda n: f"#{shown.id}-b{n}")
+    return answer_html(shown.answer or "", shown=marks, address=lambda n: f"#{shown.anchor}-b{n}")
 
 
 def _lines(run: Run, summary: Summary) -> tuple[MetricLine, ...]:
+    if run.manifest.kind == _SWEEP:
+        return ()
     reasons: dict[str, Counter[str]] = {}
     for row in run.rows():
         for metric, reason in row.unscored.items():

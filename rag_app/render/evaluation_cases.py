@@ -57,6 +57,7 @@ class Found:
 class Case:
     """One item as the report shows it.
 
+    anchor        its name on the page, letters and digits
     group, title  of its failure group; empty where the kind of run has none
     wanted        (where, words) of each piece of what answers
     answer        Markdown with [n]; None where nothing was answered
@@ -65,6 +66,7 @@ class Case:
     pages         boxes with n 0 show where the answer stands, the others what was cited
     """
 
+    anchor: str
     id: str
     group: str
     title: str
@@ -140,8 +142,8 @@ def worst(
     return [*failed, *low][:most]
 
 
-def case(row: Row, diagnosis: Diagnosis | None, album: Album | None) -> Case:
-    """What is shown of one item. album: of the library that was asked, None where it is not there."""
+def case(row: Row, rank: int, diagnosis: Diagnosis | None, album: Album | None) -> Case:
+    """What is shown of one item. rank: among the worst, from 1. album: of the library asked, if it is there."""
     answer: Mapping[str, Any] | None = row.record.get("answer")  # Any: JSON
     citations = [_citation(raw) for raw in answer["citations"]] if answer else []
     wanted = diagnosis.wanted if diagnosis else ()
@@ -161,6 +163,7 @@ def case(row: Row, diagnosis: Diagnosis | None, album: Album | None) -> Case:
     shown = [one for one in found if one.rank <= _MOST_PASSAGES or one.gold or one.cited]
     asked = row.record.get("question") or {}
     return Case(
+        f"case{rank}",
         row.id,
         diagnosis.group if diagnosis else "",
         TITLES[diagnosis.group] if diagnosis else "",
@@ -222,13 +225,21 @@ def _confidence(row: Row) -> float | None:
 
 
 def _details(record: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:  # Any: JSON
-    """Names and values of a record, whatever its shape; lists as JSON where they hold more than words."""
+    """Names and values of a record, whatever its shape."""
     for name, value in record.items():
         if isinstance(value, Mapping):
             yield from _details(value, f"{prefix}{name}.")
         elif value not in (None, "", [], ()):
-            plain = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-            yield f"{prefix}{name}".replace("_", " "), _short(plain, _MOST_LETTERS)
+            yield f"{prefix}{name}".replace("_", " "), _short(_written(value), _MOST_LETTERS)
+
+
+def _written(value: object) -> str:
+    """A JSON value as people read it: texts a line each."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        return "\n".join(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _short(text: str, most: int) -> str:

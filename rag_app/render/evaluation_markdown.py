@@ -25,25 +25,12 @@ def _blocks(report: Report, plots: str) -> Iterator[str]:
     models = ", ".join(f"{role.replace('_', ' ')} {model}" for role, model in manifest.models.items())
     yield f"# {report.title}"
     yield f"{_plain(report.run.folder.name)}, {manifest.started}" + (f"; {_plain(models)}" if models else "") + "."
-    yield f"{report.accounting} Means are over the scored items; intervals: 95 % bootstrap over items."
-    yield "## Metrics"
-    header = ["metric", "mean", "95 % interval", "scored", "not scored", "failed", "does not apply", "items"]
-    yield _table(
-        header,
-        [
-            [
-                line.name, line.value, line.interval, line.score.scored, line.score.unscored, line.score.failed,
-                line.score.inapplicable, line.total,
-            ]
-            for line in report.lines
-        ],
-    )  # fmt: skip
-    for line in report.lines:
-        for reason, count in line.lost.items():
-            yield f"- {count} without {_plain(line.name)}: {_plain(reason)}"
+    yield report.accounting
+    if report.lines:
+        yield from _metrics(report)
     groups = report.summary.groups
     if len(groups) > 1:
-        yield "### By language and kind"
+        yield f"### By {report.split_by}"
         names = [", ".join(group.by.values()) or "all" for group in groups]
         counts = [["items", *(group.total for group in groups)], ["failed", *(group.failed for group in groups)]]
         yield _table(["mean", *names], [*counts, *([name, *means] for name, means in report.table)])
@@ -82,6 +69,35 @@ def _blocks(report: Report, plots: str) -> Iterator[str]:
         for name, values in named.items()
         if values
     )
+
+
+def _metrics(report: Report) -> Iterator[str]:
+    yield "## Metrics"
+    yield "Means are over the scored items; intervals: 95 % bootstrap over items. Lost is what failed or was not scored."
+    header = [
+        "metric",
+        "mean",
+        "95 % interval",
+        "scored",
+        "not scored",
+        "failed",
+        "does not apply",
+        "items",
+        "lost as 0",
+    ]
+    yield _table(
+        header,
+        [
+            [
+                line.name, line.value, line.interval, line.score.scored, line.score.unscored, line.score.failed,
+                line.score.inapplicable, line.total, f"{line.score.lower_bound:.3f}" if line.score.scored else "-",
+            ]
+            for line in report.lines
+        ],
+    )  # fmt: skip
+    reasons = [(line.name, reason, count) for line in report.lines for reason, count in line.lost.items()]
+    if reasons:
+        yield "\n".join(f"- {count} without {_plain(name)}: {_plain(reason)}" for name, reason, count in reasons)
 
 
 def _failures(told: Failures) -> Iterator[str]:

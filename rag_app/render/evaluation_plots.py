@@ -190,7 +190,8 @@ def tokens(rows: Sequence[Row]) -> Figure | None:
 def _stages(rows: Sequence[Row]) -> list[str]:
     """The stages that add up: those of an answer, or all but the total; the longest where there are too many."""
     named = dict.fromkeys(stage for row in rows for stage in row.seconds if stage != "total")
-    main = [stage for stage in ("retrieve", "compose", "cite", "judge") if stage in named] or list(named)
+    answers = [stage for stage in ("retrieve", "compose", "cite", "judge") if stage in named]
+    main = answers if "compose" in answers else list(named)
     longest = sorted(main, key=lambda stage: -sum(row.seconds.get(stage, 0.0) for row in rows))[:_MOST_STAGES]
     return [stage for stage in main if stage in longest]
 
