@@ -145,16 +145,26 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=60)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--share", type=float, default=0.2)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--metric", action="append", choices=METRICS, help="repeatable; all when not given")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="judge_failures_") as name:
-        for metric, found in rounds(Path(name), count=given.rows, times=given.rounds, share=given.share).items():
+        figures = rounds(
+            Path(name),
+            count=given.rows,
+            times=given.rounds,
+            share=given.share,
+            metrics=given.metric or METRICS,
+            seed=given.seed,
+        )
+        for metric, found in figures.items():
             (bias, half), (zero, zero_half) = found.bias, found.bias_as_zero
             print(
                 f"{metric}: {found.scored} scored + {found.unscored} not = {found.rows}; {found.changed} changed; "
                 f"shift of the mean {bias:+.4f} ± {half:.4f}, with failures as 0 {zero:+.4f} ± {zero_half:.4f}",
                 flush=True,
             )
-        asked, scored, changed = over_a_bad_wire(Path(name), count=given.rows, share=given.share, seed=1)
+        asked, scored, changed = over_a_bad_wire(Path(name), count=given.rows, share=given.share, seed=given.seed)
         print(f"{given.share:.0%} faults on the wire: {scored} of {asked} scored, {changed} scores changed")
 
 
