@@ -15,6 +15,7 @@ from rag_app.errors import InputError
 KINDS = ("text", "table", "formula", "figure", "cross_page", "unanswerable")
 LANGUAGES = ("en", "fa")
 REVIEWS = ("pending", "kept", "edited")
+IN_FILE = ("verbatim", "by words", "unchecked", "differs")
 FEWEST_CHOICES, MOST_CHOICES = 2, 9
 
 
@@ -26,6 +27,8 @@ class Origin:
     model           full name of the model; prompt_version of the prompt it was asked with
     found_at        rank, from 1, of the first passage from the gold page when the question was searched for; None
                     where it was not among the first ten
+    in_file         one of IN_FILE: how the evidence stands in the PDF's own text; unchecked: a scan; differs: the
+                    text layer spells other characters than the page shows, or the parser erred
     review          one of REVIEWS: what a person said of it
     """
 
@@ -33,6 +36,7 @@ class Origin:
     model: str
     prompt_version: str
     found_at: int | None = None
+    in_file: str = "unchecked"
     review: str = "pending"
 
 
@@ -214,13 +218,15 @@ def _origin(value: object) -> Origin | None:
         found_at = value.get("found_at")
         if found_at is not None and not (fields.whole(found_at) and found_at >= 1):
             raise ValueError(f"found_at is {found_at!r}, neither null nor a rank from 1")
-        review = value.get("review", "pending")
+        in_file, review = value.get("in_file", "unchecked"), value.get("review", "pending")
+        fields.one_of("in_file", in_file, IN_FILE)
         fields.one_of("review", review, REVIEWS)
         return Origin(
             fields.text(value, "node_id"),
             fields.text(value, "model"),
             fields.text(value, "prompt_version"),
             found_at,
+            in_file,
             review,
         )
     except ValueError as exc:

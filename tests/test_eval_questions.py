@@ -89,6 +89,7 @@ def test_page_level_form(tmp_path: Path) -> None:
         ({**NONE, "choices": ["3", "4"]}, "nor choices"),
         ({**GOOD, "origin": "by hand"}, "origin is 'by hand'"),
         ({**GOOD, "origin": {**ORIGIN, "review": "fine"}}, "in origin, review is 'fine', not pending, kept or edited"),
+        ({**GOOD, "origin": {**ORIGIN, "in_file": "yes"}}, "in origin, in_file is 'yes'"),
         ({**GOOD, "origin": {**ORIGIN, "found_at": 0}}, "in origin, found_at is 0"),
         ({**GOOD, "origin": {"node_id": "n"}}, "in origin, the field model is missing"),
     ],
@@ -111,7 +112,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     """Every field, in lines that hold a line separator of Unicode inside a text."""
     record = {**GOOD, "question": "How\u2028many\x85?", "choices": ["2", "3"], "topic": "sums", "origin": ORIGIN}
     (read,) = read_questions(write(tmp_path, json.dumps(record, ensure_ascii=False)))
-    assert read.origin == Origin("ab-text-00003", "ollama:tiny", "questions-1", 2, "pending")
+    assert read.origin == Origin("ab-text-00003", "ollama:tiny", "questions-1", 2, "unchecked", "pending")
     path = tmp_path / "again.jsonl"
     path.write_text(as_lines([read, Question.from_dict(NONE)]), encoding="utf-8")
     assert read_questions(path) == (read, Question.from_dict(NONE))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -198,16 +197,17 @@ def test_five_failures_in_a_row_end_it_and_what_was_made_stays(library: Library,
     assert len(failed) == 5 and len(read_questions(path)) == 2
 
 
-def test_a_paper_whose_words_are_not_in_its_file_gives_no_question(
+def test_evidence_is_looked_up_in_the_file_itself(
     sample_library: Path, copy_of: Callable[[Path], Path], tmp_path: Path
 ) -> None:
-    """The quote is looked for in the original, not in what the library stored."""
-    with Library.open(copy_of(sample_library), read_only=True) as library:
+    """Not in what the library stored: where the file holds other words, the question says so."""
+    with Library.open(copy_of(sample_library), read_only=True) as library, server_with(proposing) as server:
+        right = run(library, server, tmp_path / "right.jsonl", count=3, kinds=["text"])
         asked, other = ({d.name: d.document_id for d in library.documents()}[name] for name in (PAPER, "clip_fa.pdf"))
         shutil.copyfile(library.path / "files" / f"{other}.pdf", library.path / "files" / f"{asked}.pdf")
-        with server_with(proposing) as server:
-            result = run(library, server, tmp_path / "made.jsonl", count=1, kinds=["text"])
-    assert not result.kept and Counter(one.reason for one in result.dropped)["not in the file"] > 0
+        wrong = run(library, server, tmp_path / "wrong.jsonl", count=3, kinds=["text"])
+    verdicts = [[question.origin.in_file for question in result.kept if question.origin] for result in (right, wrong)]
+    assert set(verdicts[0]) <= {"verbatim", "by words"} and verdicts[1] == ["differs"] * 3
 
 
 # --- the command ---------------------------------------------------------------------------------------------------

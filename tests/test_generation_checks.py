@@ -22,7 +22,8 @@ TABLE = "| Connector | Tokens |\n| --- | --- |\n| Projector | 256 |\n| Query bot
 
 
 def text_passage(**changes: object) -> Passage:
-    return passage("n1", TEXT, spans=((0, 90, 1, BOX), (90, len(TEXT), 2, BELOW)), **changes)
+    split = TEXT.index(QUOTE)
+    return passage("n1", TEXT, spans=((0, split, 1, BOX), (split, len(TEXT), 2, BELOW)), **changes)
 
 
 def asked(
@@ -147,6 +148,14 @@ def test_evidence_of_a_table_is_its_whole_row() -> None:
     source = passage("t1", TABLE, "table", label="Table 1", cells=(("Connector", "Tokens"), ("Projector", "256")))
     question = kept("How many tokens does a projector take?", "256", "Projector | 256", source=source)
     assert question.evidence == ("| Projector | 256 |",) and question.label == "Table 1"
+
+
+def test_words_over_a_page_break_stand_on_both_pages() -> None:
+    split = TEXT.index("vectors look")
+    source = passage("n1", TEXT, spans=((0, split, 4, BOX), (split, len(TEXT), 5, BELOW)))
+    question = kept(source=source)
+    assert question.pages == (4, 5) and " ".join(question.evidence) == QUOTE
+    assert question.evidence[0].endswith("query")
 
 
 def test_the_same_question_again() -> None:

@@ -24,7 +24,6 @@ Reason = Literal[
     "wrong language",
     "no question",
     "asked already",
-    "not in the file",
 ]
 ALIKE = 0.8  # Jaccard similarity of telling terms, from which on two questions are one
 _MOST_ANSWER_WORDS = 10
@@ -84,6 +83,7 @@ def checked(candidate: Candidate, passage: Passage, language: str, *, model: str
         return drop("does not stand alone")
     if _gives_away(question, answer):
         return drop("gives its answer away")
+    by_page = _by_page(passage, place)
     digest = hashlib.sha256(f"{passage.node_id} {question}".encode()).hexdigest()
     return Question(
         id=f"gen-{digest[:12]}",
@@ -92,8 +92,8 @@ def checked(candidate: Candidate, passage: Passage, language: str, *, model: str
         kind=passage.kind,
         document=passage.document,
         answers=(answer,),
-        pages=(_page(passage, place),),
-        evidence=(quote,),
+        pages=tuple(by_page),
+        evidence=tuple(by_page.values()),
         label=passage.label,
         origin=Origin(passage.node_id, model, PROMPT_VERSION),
     )
@@ -146,11 +146,13 @@ def _telling(text: str) -> frozenset[str]:
     return frozenset(query_terms(text)) - STOP_TERMS
 
 
-def _page(passage: Passage, place: Place) -> int:
-    """The page on which most of the place stands."""
-    on: dict[int, int] = {}
+def _by_page(passage: Passage, place: Place) -> dict[int, str]:
+    """The words at `place` by the pages they stand on."""
+    parts: dict[int, list[str]] = {}
     for start, end, page, _ in passage.spans:
-        shared = min(end, place.end) - max(start, place.start)
-        if shared > 0:
-            on[page] = on.get(page, 0) + shared
-    return max(on, key=lambda page: on[page]) if on else passage.page
+        words = passage.text[max(start, place.start) : min(end, place.end)].strip()
+        if words:
+            parts.setdefault(page, []).append(words)
+    if not parts:
+        return {passage.page: passage.text[place.start : place.end]}
+    return {page: " ".join(words) for page, words in parts.items()}

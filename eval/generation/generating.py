@@ -12,7 +12,7 @@ from typing import Any
 
 from eval.citations import check_quote
 from eval.generation.asking import ask_for_questions
-from eval.generation.checks import Dropped, Reason, asked_already, checked
+from eval.generation.checks import Dropped, asked_already, checked
 from eval.generation.files import QuestionFile
 from eval.generation.sources import KINDS, sources
 from eval.questions import Question
@@ -141,30 +141,29 @@ class _Cited:
 
 
 def _kept(outcome: Question | Dropped, passage: Passage, library: Library, file: QuestionFile) -> Question | Dropped:
-    """The question, searched for, if it is new and its evidence stands in the paper's own file."""
+    """The question, if it is new: searched for, and its evidence looked up in the paper's own file."""
     if isinstance(outcome, Dropped):
         return outcome
-    reason: Reason | None = None
     if asked_already(outcome, (*file.questions, *file.dropped)):
-        reason = "asked already"
-    elif not _in_the_file(outcome, passage, library):
-        reason = "not in the file"
-    if reason is not None:
-        return Dropped(outcome.question, outcome.answers[0], passage.node_id, reason)
+        return Dropped(outcome.question, outcome.answers[0], passage.node_id, "asked already")
     assert outcome.origin is not None
-    return dataclasses.replace(outcome, origin=dataclasses.replace(outcome.origin, found_at=found_at(library, outcome)))
+    origin = dataclasses.replace(
+        outcome.origin, found_at=found_at(library, outcome), in_file=_in_file(outcome, passage, library)
+    )
+    return dataclasses.replace(outcome, origin=origin)
 
 
-def _in_the_file(question: Question, passage: Passage, library: Library) -> bool:
-    """Whether the evidence stands on its page of the original, near the passage's boxes; a scan has no words there."""
+def _in_file(question: Question, passage: Passage, library: Library) -> str:
+    """How the evidence stands on its pages of the original, near the passage's boxes: one of IN_FILE."""
     original = Originals(library.path / "files").find(passage.document_id)
     if original is None:
         raise LibraryDamaged(
             f"The stored copy of {passage.document} is gone from {library.path}. Ingest it again: rag-app ingest FILE"
         )
-    places = [(page, box) for page, box in passage.places if page == question.pages[0]]
-    cited = _Cited(passage.document_id, passage.kind, places, question.evidence[0])
-    return check_quote(cited, original).verdict != "invented"
+    places = [(page, box) for page, box in passage.places if page in question.pages]
+    cited = _Cited(passage.document_id, passage.kind, places, " ".join(question.evidence))
+    verdict = check_quote(cited, original).verdict
+    return "differs" if verdict == "invented" else verdict
 
 
 def found_at(library: Library, question: Question) -> int | None:

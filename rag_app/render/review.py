@@ -20,6 +20,8 @@ def review_text(review: Review, screen: Screen) -> str:
     place = f"{question.document}, page {', '.join(map(str, question.pages))}"
     rank = question.origin.found_at if question.origin else None
     found = f"its page is found at rank {rank}" if rank else "its page is not among the first ten found"
+    if question.origin and question.origin.in_file == "differs":
+        found += " · the PDF's own text differs from the quote"
     left = len(review.waiting)
     head = f"{left} to look at · {question.language} · {question.label or question.kind} · {place} · {found}"
     lines = ["", *screen.paragraph(head)]
