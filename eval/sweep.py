@@ -144,8 +144,8 @@ class Sweep:
         )
         if step.held_out.low > 0:
             return f"Set {found}.{more}"
-        if step.held_out.high < 0:
-            return f"Leave {key} at {_shown(step.old)}: {found}."
+        if step.held_out.difference <= 0:
+            return f"Leave {key} at {_shown(step.old)}: {found}, so the gain did not hold."
         return f"Not certain: {found}, which chance may explain. Ask more questions before you set it."
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
@@ -257,7 +257,7 @@ def sweep(
             if row_id not in kept:
                 work = work or measure(choice)
                 made = work(question)
-                groups = {"setting": name, "part": part}
+                groups = {part: name}
                 kept[row_id] = dataclasses.replace(
                     made, id=row_id, groups=groups, record={"question": question.to_dict()}
                 )

@@ -29,10 +29,13 @@ def _with_reports(function: F) -> F:
 @_with_reports
 @pass_call
 def compare(call: Call, *, before: Path, after: Path, html: Path | None, markdown: Path | None) -> Shown:
-    """Compare two runs of one kind, item by item: the earlier, then the later.
+    """Compare two runs, item by item.
 
-    Only items that both scored are compared; the others are counted. Metrics of 0 and 1 are tested by McNemar's exact
-    test, others by the paired bootstrap; p is adjusted by Holm over the metrics. The items that flipped are listed.
+    The earlier one comes first; both are of one kind. Only items that both scored are compared; the others are
+    counted. Metrics of 0 and 1 are tested by McNemar's exact test, others by the paired bootstrap; p is adjusted by
+    Holm over the metrics. The items that flipped are listed.
+
+    --html and --markdown: the later run's report, with the comparison in it.
     """
     from eval.runs import Run
     from eval.runs.comparing import compare_runs
@@ -49,9 +52,10 @@ def compare(call: Call, *, before: Path, after: Path, html: Path | None, markdow
 @_with_reports
 @pass_call
 def report(call: Call, *, run_folder: Path, html: Path | None, markdown: Path | None) -> Shown:
-    """Show a run again, and write its report: figures, plots, failures by their cause, the worst items.
+    """Show a run again, and write its report.
 
-    Without --html and --markdown the figures only. A run that was cut off is shown as far as it came.
+    The report has the figures, plots, the failures by their cause, and the worst items with their pages; without --html
+    and --markdown the figures are shown only. A run that was cut off is shown as far as it came.
     """
     from eval.runs import Run
 
@@ -71,7 +75,7 @@ def report(call: Call, *, run_folder: Path, html: Path | None, markdown: Path | 
 @command("runs", example="rag-app eval runs --json")
 @pass_call
 def runs(call: Call) -> Shown:
-    """List the runs that are kept in the library, newest first."""
+    """List the runs in the library, newest first."""
     from eval.runs import Run
     from eval.statistics import text_table
 

@@ -96,7 +96,7 @@ def sweep(
     options: RunOptions,
     **factors: tuple[Value, ...] | None,
 ) -> Shown:
-    """Find settings that answer your questions better, and say which are worth setting.
+    """Find settings that answer your questions better.
 
     From the settings as they are, the values of each factor are tried on one part of the questions; what was best is
     then measured on the other part, held out of all choosing. The list of advice says what to set, where, and whether
