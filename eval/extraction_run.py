@@ -15,14 +15,15 @@ Progress = Callable[[int, int], None]
 
 
 def item_ids(cases: Sequence[Case], parsers: Sequence[Parser]) -> list[str]:
-    """The ids of all rows that `measure` will give. Papers are read by our parser for vision models, to know what they
-    will be asked about; one that it cannot read has no readings."""
+    """The ids of all rows that `measure` will give.
+
+    Papers are read by our parser where others are checked in its layout; one that it cannot read has no readings.
+    """
     ids: list[str] = []
     for parser in parsers:
         for case in cases:
             ids += true_ids(case, parser)
-            if isinstance(parser, VisionParser):
-                ids += [reading_id(case, parser, element) for element in _elements(parser, case)]
+            ids += [reading_id(case, parser, element) for element in _elements(parser, case)]
     return ids
 
 
@@ -54,29 +55,32 @@ def measure(
 
 
 def _rows(case: Case, parser: Parser, known: Mapping[str, Row], draw: Draw | None) -> Iterator[Row]:
-    elements = _elements(parser, case) if isinstance(parser, VisionParser) else []
+    elements = _elements(parser, case)
     wanted = [*true_ids(case, parser), *(reading_id(case, parser, element) for element in elements)]
     if all(one in known for one in wanted):
         return
+    kept: list[ElementReading] = []
     try:
         if isinstance(parser, VisionParser):
-            readings = []
-            language = parser.own.paper(case.path)[0].language
             for reading in parser.readings(case.path, known=_readings(case, parser, elements, known)):
-                readings.append(reading)
-                yield reading_row(case, parser, reading, language)
-            parsed = parser.with_readings(case.path, readings)
+                kept.append(reading)
+                yield reading_row(case, parser, reading)
+            parsed = parser.with_readings(case.path, kept)
         else:
             parsed = parser.parse(case.path)
     except (InputError, ParsingError) as exc:
-        yield from failed_rows(case, parser, str(exc))
+        yield from failed_rows(
+            case, parser, str(exc), [one for one in elements if one not in {r.element for r in kept}]
+        )
     else:
         yield from rows(case, parser, parsed, draw=draw)
+        if not kept:
+            yield from (reading_row(case, parser, reading) for reading in parsed.readings)
 
 
-def _elements(parser: VisionParser, case: Case) -> list[str]:
+def _elements(parser: Parser, case: Case) -> list[str]:
     try:
-        return [element.id for element in parser.own.describable(case.path)]
+        return [element.id for element in parser.elements(case.path)]
     except (InputError, ParsingError):
         return []
 
@@ -92,7 +96,7 @@ def _readings(
             continue
         description = Description.from_dict(row.record["read"])
         x0, y0, x1, y1 = row.record["bbox"]
-        found[element] = ElementReading(
-            element, description.kind, row.record["page"], (x0, y0, x1, y1), row.record["label"], description
-        )
+        place = (row.record["page"], (x0, y0, x1, y1))
+        language, label = row.groups["language"], row.record["label"]
+        found[element] = ElementReading(element, description.kind, language, *place, label, description)
     return found

@@ -45,9 +45,10 @@ def true_ids(case: Case, parser: Parser) -> list[str]:
     return [one for one, _ in _true_kinds(case, parser)]
 
 
-def failed_rows(case: Case, parser: Parser, error: str) -> Iterator[Row]:
-    """The rows of a paper that the parser could not read: every item failed."""
-    for one, kind in _true_kinds(case, parser):
+def failed_rows(case: Case, parser: Parser, error: str, elements: Sequence[str] = ()) -> Iterator[Row]:
+    """The rows of a paper that the parser could not read: every item failed, readings of `elements` too."""
+    readings = ((reading_id(case, parser, element), "read") for element in elements)
+    for one, kind in (*_true_kinds(case, parser), *readings):
         yield Row(one, _groups(parser, case, kind), error=error, record={"document": case.name})
 
 
@@ -188,8 +189,8 @@ def _same_place(item: TrueItem, figure: Found) -> bool:
     return figure.page in item.pages and iou(item.bbox, figure.bbox) >= SAME_FIGURE
 
 
-def reading_row(case: Case, parser: Parser, reading: ElementReading, language: str) -> Row:
-    """The row of what a model read in one element: how far it agrees with the PDF (`ingestion.describe`)."""
+def reading_row(case: Case, parser: Parser, reading: ElementReading) -> Row:
+    """The row of what was read in one element: how far it agrees with the PDF (`ingestion.describe`)."""
     record: dict[str, Any] = {  # Any: JSON
         "document": case.name,
         "page": reading.page,
@@ -197,7 +198,7 @@ def reading_row(case: Case, parser: Parser, reading: ElementReading, language: s
         "element": reading.element,
         "label": reading.label,
     }
-    groups = {**_groups(parser, case, f"{reading.kind} read"), "language": language}
+    groups = {**_groups(parser, case, f"{reading.kind} read"), "language": reading.language}
     one = reading_id(case, parser, reading.element)
     seconds = {"read": reading.seconds} if reading.seconds else {}
     if reading.description is None:

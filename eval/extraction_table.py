@@ -28,13 +28,16 @@ LABELS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class ExtractionTable:
-    """Means with intervals by parser. languages: the same by language, where there is more than one.
+    """Means with intervals by parser.
 
-    seconds: a page, on the clock, by parser
+    languages  the same by language, where there is more than one
+    checks     type of page check -> parser -> (passed, in all)
+    seconds    a page, on the clock, by parser
     """
 
     parsers: Mapping[str, Group]
     languages: Mapping[str, Mapping[str, Group]]
+    checks: Mapping[str, Mapping[str, tuple[int, int]]]
     seconds: Mapping[str, float]
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
@@ -44,12 +47,22 @@ class ExtractionTable:
                 language: {name: group.to_dict() for name, group in groups.items()}
                 for language, groups in self.languages.items()
             },
+            "checks": {kind: dict(passed) for kind, passed in self.checks.items()},
             "seconds_per_page": dict(self.seconds),
         }
 
     def text(self) -> str:
-        seconds = [f"{self.seconds[name]:.2f}" if name in self.seconds else "-" for name in self.parsers]
-        parts = [table("", self.parsers, LABELS, [["seconds a page", *seconds]])]
+        more: list[list[str]] = [
+            [
+                f"page checks: {kind}",
+                *("{} of {}".format(*passed[name]) if name in passed else "-" for name in self.parsers),
+            ]
+            for kind, passed in self.checks.items()
+        ]
+        if self.seconds:
+            found = (self.seconds.get(name) for name in self.parsers)
+            more.append(["seconds a page", *("-" if one is None else f"{one:.2f}" for one in found)])
+        parts = [table("", self.parsers, LABELS, more)]
         parts += [table(f"language {language}", groups, LABELS) for language, groups in self.languages.items()]
         return "\n\n".join(parts)
 
@@ -68,4 +81,15 @@ def tabulate(rows: Sequence[Row]) -> ExtractionTable:
         language: grouped([row for row in rows if row.groups.get("language") == language], "parser", parsers)
         for language in (languages if len(languages) > 1 else ())
     }
-    return ExtractionTable(grouped(rows, "parser", parsers), by_language, seconds)
+    return ExtractionTable(grouped(rows, "parser", parsers), by_language, _checks(rows), seconds)
+
+
+def _checks(rows: Sequence[Row]) -> dict[str, dict[str, tuple[int, int]]]:
+    """A check of a page that could not be read is not passed."""
+    found: dict[str, dict[str, tuple[int, int]]] = {}
+    for row in rows:
+        of, _, kind = row.groups["kind"].partition(" ")
+        if of == "check":
+            passed, total = found.setdefault(kind, {}).get(row.groups["parser"], (0, 0))
+            found[kind][row.groups["parser"]] = (passed + int(row.scores.get("check_passed", 0)), total + 1)
+    return found

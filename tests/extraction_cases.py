@@ -15,7 +15,7 @@ from eval.extraction_scores import Case
 from eval.extraction_truth import TrueItem, TruePaper
 from eval.parsers.records import FIGURES, FORMULAS, LATEX, TABLES, TEXT, Parsed
 from eval.transcriptions import truth_cases
-from ingestion.elements import Paper
+from ingestion.elements import Element, Paper
 from tests.conftest import SAMPLE_PAPERS
 
 CELLS = (("Model", "R@1"), ("A", "39.3"), ("B", "49.3"))
@@ -36,6 +36,9 @@ class Made:
         self.gives = frozenset((TEXT, TABLES, FORMULAS, LATEX, FIGURES) if gives is None else gives)
         self._parsed = parsed
         self.asked = 0
+
+    def elements(self, path: Path) -> list[Element]:
+        return []
 
     def parse(self, path: Path) -> Parsed:
         self.asked += 1

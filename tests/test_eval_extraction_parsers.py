@@ -130,7 +130,7 @@ def test_papers_without_a_truth_need_a_model(
     rag_app: CommandLine, server: OllamaServer, folder: Path, tmp_path: Path
 ) -> None:
     (folder / "clip_fa.truth.json").unlink()
-    refused = rag_app("eval", "extraction", folder)
+    refused = rag_app("eval", "extraction", folder, "--parser", "rag-app")
     assert refused.returncode == 1 and "None of these papers has a truth" in refused.stderr
     words = ("eval", "extraction", folder, "--parser", "rag-app", "--vision", "right", "--run", tmp_path / "run")
     document = rag_app.json(*words)
@@ -174,6 +174,8 @@ def test_a_file_that_is_no_pdf_fails_and_the_others_go_on(tmp_path: Path, folder
     assert sorted(row.id for row in rows) == sorted(item_ids(cases, chosen))
     failed = [row for row in rows if row.error]
     assert len(failed) == 9 and all("bad.pdf" in row.id for row in failed)
+    (checked,) = [row for row in rows if row.groups["kind"] == "table read"]
+    assert checked.groups["parser"] == "pymupdf4llm" and checked.scores["verified"] == 0  # its letters are reversed
 
 
 def test_unknown_parser(tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import pymupdf
 import pymupdf4llm
 
 from eval.page_checks import tables
+from eval.parsers.own import OwnParser, checked_tables
 from eval.parsers.records import FIGURES, FORMULAS, TABLES, TEXT, Found, Parsed
-from ingestion.elements import BBox
+from ingestion.elements import BBox, Element
 from ingestion.geometry import x_gap, y_gap
 from rag_app.errors import InputError
 
@@ -25,10 +26,16 @@ _KINDS = {"picture": "figure", "table": "table", "formula": "formula"}
 
 
 class LayoutMarkdown:
-    """Formulas are places without LaTeX, as it writes none."""
+    """Formulas are places without LaTeX, as it writes none. own: whose layout its tables are checked in."""
 
     name = "pymupdf4llm"
     gives = frozenset({TEXT, TABLES, FORMULAS, FIGURES})
+
+    def __init__(self, own: OwnParser) -> None:
+        self.own = own
+
+    def elements(self, path: Path) -> list[Element]:
+        return self.own.tables(path)
 
     def parse(self, path: Path) -> Parsed:
         began = time.perf_counter()
@@ -42,7 +49,8 @@ class LayoutMarkdown:
             raise TypeError(f"pymupdf4llm gave text and no pages for {path.name}")
         found = [one for number, chunk in enumerate(chunks, start=1) for one in _found(chunk, number)]
         pages = tuple(chunk["text"] for chunk in chunks)
-        return Parsed(pages, tuple(found), seconds=time.perf_counter() - began)
+        seconds = time.perf_counter() - began
+        return Parsed(pages, tuple(found), tuple(checked_tables(self.own, path, found, parser=self.name)), seconds)
 
 
 def _found(chunk: Box, page: int) -> Iterator[Found]:

@@ -32,7 +32,7 @@ def _parser(name: str, own: OwnParser) -> Parser:
     if name == "pymupdf4llm":
         from eval.parsers.layout_markdown import LayoutMarkdown
 
-        return LayoutMarkdown()
+        return LayoutMarkdown(own)
     if name == "pymupdf":
         from eval.parsers.plain import PlainText
 

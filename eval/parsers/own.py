@@ -8,8 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from eval.comparing import iou
 from eval.parsers.records import FIGURES, FORMULAS, LATEX, TABLES, TEXT, ElementReading, Found, Parsed
-from ingestion.describe.reading import read_element
+from ingestion.describe.reading import described, read_element
 from ingestion.describe.schemas import FormulaReading, TableReading
 from ingestion.describe.selection import describable
 from ingestion.elements import Element, Paper
@@ -20,6 +21,8 @@ from ingestion.tables import to_markdown
 from rag_app.errors import ModelError, ModelUnreachable
 from rag_app.evidence import Description
 from rag_app.models import LanguageModel
+
+SAME_TABLE = 0.5  # least IoU of two boxes of one table
 
 
 class OwnParser:
@@ -47,6 +50,13 @@ class OwnParser:
         paper, seconds = self.paper(path)
         return parsed(paper, seconds=seconds)
 
+    def tables(self, path: Path) -> list[Element]:
+        """The tables of a file that have cells. Raises InputError, ParsingError."""
+        return [element for element in self.paper(path)[0].elements if element.kind == "table" and element.cells]
+
+    def elements(self, path: Path) -> list[Element]:
+        return []  # what it reads is what the checks compare with
+
     def describable(self, path: Path) -> list[Element]:
         """The figures, tables and formulas of a file that a vision model is asked about."""
         return describable(self.paper(path)[0], crops=self.crops)
@@ -68,6 +78,9 @@ class VisionParser:
     @property
     def name(self) -> str:
         return self.model.name
+
+    def elements(self, path: Path) -> list[Element]:
+        return self.own.describable(path)
 
     def parse(self, path: Path) -> Parsed:
         return self.with_readings(path, list(self.readings(path)))
@@ -110,6 +123,7 @@ class VisionParser:
         return ElementReading(
             element=element.id,
             kind=element.kind,
+            language=language,
             page=element.page,
             bbox=element.bbox,
             label=element.label,
@@ -117,6 +131,31 @@ class VisionParser:
             error=error,
             seconds=time.perf_counter() - began,
         )
+
+
+def checked_tables(own: OwnParser, path: Path, read: Sequence[Found], *, parser: str) -> list[ElementReading]:
+    """What another parser makes of each table of our layout, checked against the PDF as a model's reading is.
+
+    A table for which it has none in that place is an error. Raises InputError, ParsingError.
+    """
+    found: list[ElementReading] = []
+    language = own.paper(path)[0].language
+    for element in own.tables(path):
+        here = [one for one in read if one.kind == "table" and one.page == element.page and one.bbox and one.cells]
+        best = max(here, key=lambda one: iou(one.bbox or element.bbox, element.bbox), default=None)
+        if best is None or iou(best.bbox or element.bbox, element.bbox) < SAME_TABLE:
+            description, error = None, "It gives no table in this place."
+        else:
+            grid = [list(row) for row in best.cells]
+            cells = TableReading.model_construct(
+                header_rows=grid[: best.header_rows], rows=grid[best.header_rows :], units=[], notes=[], summary=""
+            )
+            description, error = described(cells, element, model=parser), None
+        reading = ElementReading(
+            element.id, element.kind, language, element.page, element.bbox, element.label, description, error
+        )
+        found.append(reading)
+    return found
 
 
 def parsed(paper: Paper, readings: Sequence[ElementReading] = (), *, seconds: float = 0.0) -> Parsed:

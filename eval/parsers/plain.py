@@ -8,6 +8,7 @@ from pathlib import Path
 import pymupdf
 
 from eval.parsers.records import TEXT, Parsed
+from ingestion.elements import Element
 from rag_app.errors import InputError
 
 
@@ -16,6 +17,9 @@ class PlainText:
 
     name = "pymupdf"
     gives = frozenset({TEXT})
+
+    def elements(self, path: Path) -> list[Element]:
+        return []
 
     def parse(self, path: Path) -> Parsed:
         began = time.perf_counter()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ingestion.elements import BBox
+from ingestion.elements import BBox, Element
 from rag_app.evidence import Description
 
 Cells = Sequence[Sequence[str]]
@@ -42,11 +42,13 @@ class Found:
 class ElementReading:
     """What one element of our layout was read as, and how far it agrees with the PDF (`ingestion.describe`).
 
+    language     of the paper
     description  None where `error` says why there is none
     """
 
     element: str
     kind: str
+    language: str
     page: int
     bbox: BBox
     label: str | None
@@ -57,7 +59,12 @@ class ElementReading:
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A PDF as one parser reads it. pages: Markdown by page, in reading order; seconds: on the clock, for all of it."""
+    """A PDF as one parser reads it.
+
+    pages     Markdown by page, in reading order
+    readings  what it, or a model, says of elements of our layout, checked against the PDF
+    seconds   on the clock, for all of it, without the checks
+    """
 
     pages: tuple[str, ...]
     found: tuple[Found, ...] = ()
@@ -76,6 +83,13 @@ class Parser(Protocol):
 
     @property
     def gives(self) -> frozenset[str]: ...
+
+    def elements(self, path: Path) -> list[Element]:
+        """Those of our layout that `Parsed.readings` will be of: what it says of them is checked against the PDF.
+
+        Raises InputError or ParsingError when our parser cannot read the file.
+        """
+        ...
 
     def parse(self, path: Path) -> Parsed:
         """Raises InputError or ParsingError when the file cannot be read."""
