@@ -78,17 +78,18 @@ def files_of(form: FormData, name: str) -> list[UploadFile]:
 
 
 def put_down(files: Sequence[UploadFile], folder: Path) -> list[Path]:
-    """The files under their own names in `folder`, checked to be a PDF or picture by their content.
+    """The files under their own names in `folder`, which is made, checked to be a PDF or picture by their content.
 
     Raises UsageError without any, NotAPaper, EmptyFile, TooLarge for the first that is none.
     """
     if not files:
         raise UsageError("No file was chosen; choose PDFs or pictures.")
     paths = []
-    for number, file in enumerate(files):
-        place = folder / str(number)  # two files may have the same name
-        place.mkdir()
-        path = place / plain_name(file.filename or "")
+    for number, file in enumerate(files, start=1):
+        path = folder / plain_name(file.filename or "")
+        if path.exists():  # two files may have the same name
+            path = folder / str(number) / path.name
+        path.parent.mkdir(exist_ok=True)
         with path.open("wb") as written:
             shutil.copyfileobj(file.file, written)
         check_file(path, limits=Limits(file_bytes=UPLOAD_BYTES))

@@ -6,6 +6,7 @@ import dataclasses
 import re
 import shutil
 import tempfile
+from datetime import datetime
 from pathlib import Path
 
 from starlette.exceptions import HTTPException
@@ -50,7 +51,9 @@ async def add(request: Request) -> Response:
     form = await read_form(request, secret=session.keys.form, most_bytes=UPLOAD_BYTES)
     folder = Path(tempfile.mkdtemp(prefix="rag-app-"))
     try:
-        paths = await session.run(put_down, files_of(form, "file"), folder)
+        # The library tells papers of the same name apart by their folders.
+        place = folder / f"{datetime.now():%Y-%m-%d %H.%M.%S}"
+        paths = await session.run(put_down, files_of(form, "file"), place)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
