@@ -16,7 +16,7 @@ from pathlib import Path
 from markupsafe import Markup
 
 from eval.failures import Diagnosis, diagnose_rows
-from eval.runs import Run, Score, Summary
+from eval.runs import Group, Run, Score, Summary
 from eval.runs.comparing import Comparison, compare_runs
 from rag_app.errors import LibraryNotFound
 from rag_app.library import Library
@@ -73,12 +73,13 @@ class Changes:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All that both forms of the report show. table: (metric, a mean for each group)."""
+    """All that both forms of the report show. table: (metric, a mean for each of `groups`)."""
 
     run: Run
     summary: Summary
     lines: tuple[MetricLine, ...]
     headlines: tuple[MetricLine, ...]
+    groups: tuple[Group, ...]
     table: tuple[tuple[str, tuple[str, ...]], ...]
     figures: tuple[Figure, ...]
     failures: Failures | None
@@ -167,12 +168,14 @@ def build_report(
     shown = [case(row, rank, diagnoses.get(row.id), album) for rank, row in enumerate(chosen, start=1)]
     plots = figures(rows, diagnoses, main) if run.manifest.kind != _SWEEP else []
     advised = advice(run, runs_folder)
+    groups = summary.groups[1:] if run.manifest.kind == _SWEEP else summary.groups
     return Report(
         run,
         summary,
         lines,
         _headlines(run, lines),
-        _table(summary),
+        groups,
+        _table(summary, groups),
         (*plots, *([advised.figure] if advised and advised.figure else [])),
         failures(rows, diagnoses) if diagnoses else None,
         tuple(shown),
@@ -234,13 +237,11 @@ def _headlines(run: Run, lines: Sequence[MetricLine]) -> tuple[MetricLine, ...]:
     return tuple((chosen or lines)[:_MOST_HEADLINES])
 
 
-def _table(summary: Summary) -> tuple[tuple[str, tuple[str, ...]], ...]:
+def _table(summary: Summary, groups: Sequence[Group]) -> tuple[tuple[str, tuple[str, ...]], ...]:
     def shown(score: Score | None) -> str:
         return number(score.mean.value) if score is not None and not math.isnan(score.mean.value) else "-"
 
-    return tuple(
-        (name, tuple(shown(group.scores.get(name)) for group in summary.groups)) for name in summary.all.scores
-    )
+    return tuple((name, tuple(shown(group.scores.get(name)) for group in groups)) for name in summary.all.scores)
 
 
 def _changes(earlier: Run, run: Run, after: Mapping[str, Diagnosis], shelf: Library | None) -> Changes:

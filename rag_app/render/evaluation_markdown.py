@@ -28,7 +28,7 @@ def _blocks(report: Report, plots: str) -> Iterator[str]:
     yield report.accounting
     if report.lines:
         yield from _metrics(report)
-    groups = report.summary.groups
+    groups = report.groups
     if len(groups) > 1:
         yield f"### By {report.split_by}"
         names = [", ".join(group.by.values()) or "all" for group in groups]
@@ -73,7 +73,7 @@ def _blocks(report: Report, plots: str) -> Iterator[str]:
 
 def _metrics(report: Report) -> Iterator[str]:
     yield "## Metrics"
-    yield "Means are over the scored items; intervals: 95 % bootstrap over items. Lost is what failed or was not scored."
+    yield "Means are over the scored items; intervals: 95 % bootstrap over items. Lost: failed or not scored."
     header = [
         "metric",
         "mean",
