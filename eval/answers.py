@@ -73,15 +73,8 @@ def answer_row(
     if answer is None:
         return Row(question.id, groups, error=error or "There is no answer.", record=record)
     refused, answerable = answer.refused, question.answerable
-    scores: dict[str, float | None] = {
-        "refusal_precision": refusal_precision(refused=refused, answerable=answerable),
-        "refusal_recall": refusal_recall(refused=refused, answerable=answerable),
-        "citation_valid": _valid(checked),
-    }
+    scores: dict[str, float | None] = {}
     unscored: dict[str, str] = {}
-    if not refused:
-        rate = unsupported_number_rate(_said(answer), _sources(answer))
-        scores["numbers_supported"] = None if rate is None else 1 - rate
     if answerable:
         right = float(is_right(answer, question))
         scores |= {"right": right, "right_if_answered": None if refused else right, "answered": float(not refused)}
@@ -91,6 +84,13 @@ def answer_row(
                 scores["similarity"] = 0.0 if refused else max(similarity(_said(answer), g) for g in question.answers)
             except RagAppError as exc:
                 unscored["similarity"] = str(exc)
+    rate = None if refused else unsupported_number_rate(_said(answer), _sources(answer))
+    scores |= {
+        "numbers_supported": None if rate is None else 1 - rate,
+        "citation_valid": _valid(checked),
+        "refusal_precision": refusal_precision(refused=refused, answerable=answerable),
+        "refusal_recall": refusal_recall(refused=refused, answerable=answerable),
+    }
     applying = {name: value for name, value in scores.items() if value is not None}
     return Row(question.id, groups, applying, unscored, seconds=answer.seconds, record=record)
 
