@@ -237,6 +237,9 @@ def test_judged_end_to_end(rag_app: CommandLine, library: Path, tmp_path: Path, 
     again = rag_app.json(*command, "--judge-metrics", "faithfulness,context_recall", "--resume")
     assert len(server.writing()) == asked_before, "the cache answers what was judged before"
     assert again["summary"]["groups"] == shown["summary"]["groups"]
+    lines = items(folder)
+    assert len(lines) == 6, "an item is written when it is answered and when it is judged, not once more"
+    assert all(line["seconds"]["judge"] > 0 for line in lines[3:])
 
 
 def test_a_judge_may_come_to_answers_that_are_there(

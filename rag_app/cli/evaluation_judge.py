@@ -110,22 +110,22 @@ def judge_rows(run: Run, judge: Judge, library: Library) -> None:
         found = library.passages([node_id])
         return pictures(found[0]) if found and found[0].image else None
 
+    spent, done = run.kept("judge"), 0
     with ProgressBar("Judging", "answers") as progress:
-        done = 0
 
         def keep(judged: Judgement) -> None:
             nonlocal done
             row = rows[judged.id]
-            seconds = {**row.seconds, "judge": judged.seconds}
-            run.append(dataclasses.replace(row.with_scores(judged.scores, judged.unscored), seconds=seconds))
+            new = row.with_scores(judged.scores, judged.unscored)
+            if new != row:
+                seconds = max(judged.seconds, row.seconds.get("judge", 0.0))  # from the cache it takes none
+                run.append(dataclasses.replace(new, seconds={**row.seconds, "judge": seconds}))
+            cost = dataclasses.asdict(judge.cost)
+            run.keep("judge", {name: spent.get(name, 0) + amount for name, amount in cost.items()})
             done += 1
             progress(done, len(rows))
 
-        try:
-            judge.judge(list(rows.values()), pictures=picture, on_row=keep)
-        finally:
-            before = run.kept("judge")
-            run.keep("judge", {name: before.get(name, 0) + n for name, n in dataclasses.asdict(judge.cost).items()})
+        judge.judge(list(rows.values()), pictures=picture, on_row=keep)
 
 
 def told_of(judge: Judge) -> str:
