@@ -40,7 +40,7 @@ import numpy as np
 from PIL import Image
 
 from adapters.names import load_model, parse_model_name
-from adapters.open_clip.torchvision_shim import ensure_torchvision
+from adapters.torchvision_shim import ensure_torchvision
 
 ARCHITECTURE = "ViT-B-32"
 SEED = 0

@@ -22,8 +22,8 @@ from adapters.names import ModelName
 from adapters.open_clip import weights
 from adapters.open_clip.languages import known_languages
 from adapters.open_clip.naming import Source, parse_source
-from adapters.open_clip.torchvision_shim import ensure_torchvision
 from adapters.pictures import quiet
+from adapters.torchvision_shim import ensure_torchvision
 from rag_app.errors import CorruptPicture, ModelFailed, ModelUnsuitable
 from rag_app.models import ImageVectors
 from rag_app.settings import Settings

@@ -15,7 +15,7 @@ from typing import Any
 from adapters.names import parse_model_name
 from adapters.open_clip import weights
 from adapters.open_clip.naming import parse_source
-from adapters.open_clip.torchvision_shim import ensure_torchvision
+from adapters.torchvision_shim import ensure_torchvision
 from rag_app.errors import ModelUnreachable, WeightsMissing
 
 _TOKENIZER_FILES = ["*.json", "*.model", "*.txt"]

@@ -16,9 +16,9 @@ from PIL import Image
 
 from adapters.open_clip.hub import cache_folder, cached, offline
 from adapters.open_clip.naming import Source
-from adapters.open_clip.torchvision_shim import ensure_torchvision
 from adapters.open_clip.weights import TOKENIZER_FILES, Plan, locate
 from adapters.pictures import open_picture
+from adapters.torchvision_shim import ensure_torchvision
 from rag_app.errors import ModelFailed, ModelUnsuitable, WeightsMissing
 
 

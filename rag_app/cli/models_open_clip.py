@@ -32,8 +32,8 @@ def _weights(name: ModelName) -> Path:
 
     load_model("image_embedding", name)
     from adapters.open_clip.naming import parse_source
-    from adapters.open_clip.torchvision_shim import ensure_torchvision
     from adapters.open_clip.weights import locate
+    from adapters.torchvision_shim import ensure_torchvision
 
     ensure_torchvision()
     return locate(parse_source(name)).weights

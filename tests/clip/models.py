@@ -136,7 +136,7 @@ MADE: Mapping[str, Callable[[Path], Made]] = {
 
 def save(folder: Path, config: Mapping[str, Any], preprocess: Mapping[str, Any] | None = None) -> Made:  # Any: JSON
     """A model of this configuration with seeded weights, as a folder open_clip can load."""
-    from adapters.open_clip.torchvision_shim import ensure_torchvision
+    from adapters.torchvision_shim import ensure_torchvision
 
     ensure_torchvision()
     import torch

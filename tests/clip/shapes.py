@@ -102,7 +102,7 @@ def train(folder: Path, *, steps: int = 300, each: int = 60, seed: int = 0) -> T
     """Train a ModifiedResNet CLIP (1.4 million parameters) on drawings, both languages in turn, and save it."""
     import time
 
-    from adapters.open_clip.torchvision_shim import ensure_torchvision
+    from adapters.torchvision_shim import ensure_torchvision
 
     ensure_torchvision()
     import torch

@@ -98,7 +98,7 @@ def test_a_checkpoint_file_by_architecture_and_path(
 @pytest.mark.slow
 def test_the_usual_default_in_its_real_size(tmp_path: Path) -> None:
     """ViT-B-32, 151 million seeded weights, saved to disk and loaded by name; also the figures of large JPEGs."""
-    from adapters.open_clip.torchvision_shim import ensure_torchvision
+    from adapters.torchvision_shim import ensure_torchvision
 
     ensure_torchvision()
     import torch

@@ -127,7 +127,7 @@ def test_pulled_it_loads_by_name_and_nothing_is_fetched_twice(hub: Hub, made: di
 def test_a_known_tag_is_pulled_with_its_tokenizer(
     hub: Hub, made: dict[str, Made], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from adapters.open_clip.torchvision_shim import ensure_torchvision
+    from adapters.torchvision_shim import ensure_torchvision
 
     ensure_torchvision()
     from open_clip import factory, pretrained

@@ -1,11 +1,11 @@
-"""Lets a torchvision that was built for CUDA be imported beside a CPU-only torch; called before open_clip is imported.
+"""Lets a torchvision that was built for CUDA be imported beside a CPU-only torch; called before what imports it.
 
 Package indices often give exactly that pair: torchvision's compiled half then does not load, and its import fails on
-the two operators its Python half registers fake kernels for: `operator torchvision::nms does not exist`. open_clip
-needs only torchvision.transforms, which is all Python. So the two operators are declared, without a body; whoever
-called them would get an error, and nothing here does.
+the two operators its Python half registers fake kernels for: `operator torchvision::nms does not exist`. open_clip and
+the image processors of transformers need only torchvision.transforms, which is all Python. So the two operators are
+declared, without a body; whoever called them would get an error, and nothing here does.
 
-It can go once torchvision imports without its compiled half, or the `clip` extra can pin matching builds.
+It can go once torchvision imports without its compiled half, or the extras can pin matching builds.
 """
 
 # torch comes with the clip extra only.
