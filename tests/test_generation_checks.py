@@ -80,6 +80,13 @@ def test_a_quote_whose_number_was_changed_is_not_near() -> None:
     assert reason(quote=QUOTE.replace("32", "64")) == "no words of the passage"
 
 
+def test_a_number_that_stands_elsewhere_in_the_sentence_is_not_near_either() -> None:
+    text = "After they had been attached to test tubes, all seeds germinated for 3 to 4 days in a dark room."
+    source = passage("n1", text)
+    assert reason(answer="4", quote=text.replace("3 to", "4 to"), source=source) == "no words of the passage"
+    kept("How long did the seeds germinate?", "3 to 4 days", text.replace("had been", "were"), source=source)
+
+
 @pytest.mark.parametrize("answer", ["64", "", "3", "frozen", "the", QUOTE])
 def test_an_answer_that_is_no_few_words_of_the_quote(answer: str) -> None:
     assert reason(answer=answer) == "answer not in the quote"

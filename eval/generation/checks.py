@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -14,7 +15,7 @@ from rag_app.answering.locating import WAYS, Place, fold_letters, folded
 from rag_app.captioning.language import persian_letters
 from rag_app.evidence import Passage
 from rag_app.retrieval.question import language_of
-from rag_app.searchable import STOP_TERMS, query_terms, terms
+from rag_app.searchable import STOP_TERMS, fold, query_terms, terms
 
 Reason = Literal[
     "no words of the passage",
@@ -29,6 +30,7 @@ ALIKE = 0.8  # Jaccard similarity of telling terms, from which on two questions 
 _MOST_ANSWER_WORDS = 10
 _WORDS = range(4, 61)  # of a question
 _QUOTE_LETTERS = 8
+_NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 _LEANS = re.compile(
     r"\b(?:this|these|above|following|given|provided) (?:passage|text|paper|article|study|work|document|excerpt|"
@@ -121,9 +123,14 @@ def _place(quote: str, passage: Passage) -> Place | None:
         return None
     for way in WAYS:
         place = way(quote, passage.text)
-        if place is not None:
+        if place is not None and (place.how != "near" or _same_numbers(quote, passage.text[place.start : place.end])):
             return _whole_row(passage.text, place) if passage.kind == "table" else place
     return None
+
+
+def _same_numbers(one: str, other: str) -> bool:
+    """Whether both hold the same numbers as often: words nearly like those of the paper may not say another number."""
+    return Counter(_NUMBER.findall(fold(one))) == Counter(_NUMBER.findall(fold(other)))
 
 
 def _whole_row(text: str, place: Place) -> Place:

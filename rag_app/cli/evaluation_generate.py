@@ -180,6 +180,6 @@ def _looked_at(going: Review, screen: Screen) -> bool:
 
 def _edit(going: Review) -> None:
     old = going.current
-    question = click.prompt("Question", default=old.question, show_default=False, err=True)
-    answer = click.prompt("Answer", default=old.answers[0], show_default=False, err=True)
+    question = click.prompt("Question (Enter keeps it)", default=old.question, show_default=False, err=True)
+    answer = click.prompt("Answer (Enter keeps it)", default=old.answers[0], show_default=False, err=True)
     going.edit(question=question, answer=answer if answer != old.answers[0] else None)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from rag_app.evidence import Passage
 
 _PASSAGE = 900  # characters shown of the passage
+_ROWS = 20  # lines shown of a table
 
 
 def review_text(review: Review, screen: Screen) -> str:
@@ -27,9 +28,15 @@ def review_text(review: Review, screen: Screen) -> str:
     lines = ["", *screen.paragraph(head)]
     parts = [("Question", question.question), ("Answer", " | ".join(question.answers))]
     parts += [("Quote", quote) for quote in question.evidence]
-    for name, text in [*parts, ("Passage", _around(passage, question.evidence))]:
+    if passage is None or passage.kind != "table":
+        parts.append(("Passage", _around(passage, question.evidence)))
+    for name, text in parts:
         first = f"{name}: "
         lines += screen.paragraph(printable(text), first=first, indent=" " * len(first))
+    if passage is not None and passage.kind == "table":
+        rows = passage.text.splitlines()
+        lines += [line for row in rows[:_ROWS] for line in screen.paragraph(row, indent="  ")]
+        lines += [f"  … {len(rows) - _ROWS} more lines"] if len(rows) > _ROWS else []
     return "\n".join(lines)
 
 
