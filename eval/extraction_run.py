@@ -14,14 +14,17 @@ from rag_app.evidence import Description
 Progress = Callable[[int, int], None]
 
 
-def item_ids(cases: Sequence[Case], parsers: Sequence[Parser]) -> list[str]:
+def item_ids(
+    cases: Sequence[Case], parsers: Sequence[Parser], *, on_progress: Progress = lambda done, total: None
+) -> list[str]:
     """The ids of all rows that `measure` will give.
 
     Papers are read by our parser where others are checked in its layout; one that it cannot read has no readings.
     """
     ids: list[str] = []
-    for parser in parsers:
-        for case in cases:
+    for number, case in enumerate(cases):
+        on_progress(number, len(cases))
+        for parser in parsers:
             ids += true_ids(case, parser)
             ids += [reading_id(case, parser, element) for element in _elements(parser, case)]
     return ids

@@ -79,7 +79,8 @@ def extraction(
         model.check(pictures=True)
     with tempfile.TemporaryDirectory() as crops:
         chosen = parsers(names or _PARSERS, loaded, crops=Path(crops), parallel=settings.ollama.parallel)
-        total = len(item_ids(cases, chosen))
+        with ProgressBar("Looking through", "papers") as progress:
+            total = len(item_ids(cases, chosen, on_progress=progress))
         if not total:
             raise InputError(
                 "None of these papers has a truth or page checks: name one with --truth, or a model that reads with "
@@ -98,6 +99,7 @@ def extraction(
 
 
 def _manifest(cases: list[Case], chosen: list[Parser], total: int) -> Any:  # Any: Manifest, imported when called
+    from eval.parsers.own import VisionParser
     from eval.runs import Manifest
     from eval.runs.manifest import digest_of_files, digest_of_texts
     from ingestion.describe.prompts import PROMPT_VERSIONS
@@ -111,6 +113,7 @@ def _manifest(cases: list[Case], chosen: list[Parser], total: int) -> Any:  # An
     return Manifest(
         "extraction",
         total,
+        models={"vision": ", ".join(parser.name for parser in chosen if isinstance(parser, VisionParser))},
         settings={"parsers": [parser.name for parser in chosen], "papers": [case.name for case in cases]},
         digests=digests,
         command=command_line(),
