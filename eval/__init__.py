@@ -1,5 +1,5 @@
-"""Measuring: question sets, retrieval, answers and their citations, extraction against a known truth.
+"""Measuring: question sets, retrieval, answers and their citations, extraction against a known truth, captions.
 
-Each part has `run(...)`, which gives a report with `to_dict()` for JSON and `table()` for people. Nothing here is
-tuned; what is scored and what failed always add up to the total.
+An evaluation gives `eval.runs.Row`s, one an item, which a run folder keeps and a summary counts; docs/metrics.md says
+what each score means. Nothing here is tuned; what is scored and what failed always add up to the total.
 """

@@ -25,6 +25,7 @@ from eval.metrics.numbers import Quantity, is_quantity, numeric_match, quantitie
         ("from 5-10", [Quantity(5), Quantity(10)]),
         ("It is so [32].", []),
         ("ResNet50, v1.2.3, O(log_k(n))", []),
+        ("1e999, " + "9" * 400, []),
         ("2 m", [Quantity(2, 1, "length", 1)]),
     ],
 )

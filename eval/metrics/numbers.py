@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -38,7 +39,7 @@ def _any_of(names: dict[str, float] | dict[str, tuple[str, float]]) -> str:
 
 _VALUE = r"\d+(?:,\d{3})*(?:\.\d+)?"
 _QUANTITY = re.compile(
-    rf"(?<![\w.])(?P<value>-?{_VALUE})(?:e(?P<e>[-+]?\d+)|\s?[x×·*]\s?10\s?\^\s?\{{?(?P<power>[-+]?\d+)\}}?)?"
+    rf"(?<![\w.])(?P<value>-?{_VALUE})(?:e(?P<e>[-+]?\d{1,3})|\s?[x×·*]\s?10\s?\^\s?\{{?(?P<power>[-+]?\d{1,3})\}}?)?"
     rf"(?:[\s-]?(?P<scale>{_any_of(_SCALES)})(?![^\W\d_]))?"
     rf"(?:[\s-]?(?P<unit>{_any_of(_UNITS)})s?(?![^\W\d_]))?"
     r"(?![^\W_]|\.\d)"
@@ -67,6 +68,8 @@ def quantities(text: str) -> Iterator[Quantity]:
     for match in _QUANTITY.finditer(_plain(text)):
         exponent = int(match["e"] or match["power"] or 0)
         value = float(f"{match['value'].replace(',', '')}e{exponent}")
+        if not math.isfinite(value):
+            continue  # a row of digits or an exponent that no measured number has
         measures, factor = _UNITS.get(match["unit"], (None, 1.0))
         yield Quantity(value, _SCALES.get(match["scale"], 1.0), measures, factor)
 
