@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from eval.questions import Question
 from eval.runs import Manifest, Row, Run
-from eval.sweep import CORRECT, Choice, split_questions, sweep, with_correct
+from eval.sweep import CORRECT, split_questions, sweep, with_correct
+from eval.sweep_records import Choice
 from rag_app.errors import UsageError
 from rag_app.settings import Settings
 from tests.commands import CommandLine

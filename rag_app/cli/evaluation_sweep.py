@@ -17,7 +17,7 @@ from rag_app.errors import UsageError
 if TYPE_CHECKING:
     from eval.questions import Question
     from eval.runs import Manifest, Row
-    from eval.sweep import Choice, Split, SplitBy, Value
+    from eval.sweep_records import Choice, Split, SplitBy, Value
     from rag_app.library import Library
 
 _TRIED = {"chunk_tokens": (120, 180, 260), "dense": (0.5, 2.0), "structure": (0.5, 2.0), "k": (4, 8, 12)}
@@ -104,8 +104,9 @@ def sweep(
     4, 8, 12 passages. The library is not changed: other passages are made in a temporary one, without parsing again.
     """
     from eval.questions import read_questions
-    from eval.sweep import Choice, split_questions
+    from eval.sweep import split_questions
     from eval.sweep import sweep as run_sweep
+    from eval.sweep_records import Choice
     from rag_app.cli.progress import ProgressBar
     from rag_app.library import Library
 
