@@ -100,25 +100,25 @@ PLOTS: dict[str, Plot] = {
 
 @pytest.mark.parametrize("name", PLOTS)
 def test_a_plot_is_well_formed_and_always_the_same(name: str) -> None:
-    text = svg(PLOTS[name], name=name)
+    text = svg(PLOTS[name], name=name, label="A & B")
     assert ElementTree.fromstring(text).tag.endswith("svg")
-    assert text == svg(PLOTS[name], name=name)
-    assert "<script" not in text
+    assert text == svg(PLOTS[name], name=name, label="A & B")
+    assert 'aria-label="A &amp; B"' in text
     assert all(one.startswith(f"{name}-") for one in re.findall(r'\bid="([^"]+)"', text))
     for target in re.findall(r'(?:url\(#|href="#)([^")]+)', text):
         assert f'id="{target}"' in text
 
 
 def test_on_a_page_a_plot_takes_the_colours_of_the_page() -> None:
-    text = svg(PLOTS["dots"], name="dots", themed=True)
+    text = svg(PLOTS["dots"], name="dots", label="A", themed=True)
     assert "var(--c1)" in text
     assert not [colour for colour in INK.values() if colour in text]
 
 
 def test_letters_stay_text() -> None:
-    assert "جدول" in svg(PLOTS["dots"], name="dots")
+    assert "جدول" in svg(PLOTS["dots"], name="dots", label="A")
     assert "&lt;b&gt;" in svg(
-        dataclasses.replace(PLOTS["curves"], lines={"<b>": ([1], [1]), "c": ([1], [1])}), name="x"
+        dataclasses.replace(PLOTS["curves"], lines={"<b>": ([1], [1]), "c": ([1], [1])}), name="x", label="A"
     )
 
 

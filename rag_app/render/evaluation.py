@@ -135,7 +135,7 @@ def write_report(
         plots = markdown.with_name(f"{markdown.stem}_plots")
         for figure in report.figures:
             path = plots / f"{figure.name}.svg"
-            write_whole(path, iter([svg(figure.plot, name=figure.name)]), option="--markdown")
+            write_whole(path, iter([svg(figure.plot, name=figure.name, label=figure.title)]), option="--markdown")
             written.append(path)
         write_whole(markdown, iter([report_markdown(report, plots=plots.name)]), option="--markdown")
         written.append(markdown)
@@ -191,7 +191,7 @@ def report_html(report: Report) -> str:
     """The page as text."""
     filters = {"direction": direction, "answer": _answer, "header": advice_header}
     plots = [
-        (figure, Markup(svg(figure.plot, name=figure.name, themed=True)))  # svg() escapes its words
+        (figure, Markup(svg(figure.plot, name=figure.name, label=figure.title, themed=True)))  # svg() escapes its words
         for figure in report.figures
     ]
     pictures = report.album.pictures if report.album else {}

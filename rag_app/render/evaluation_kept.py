@@ -67,7 +67,7 @@ def _advice(run: Run) -> Advice | None:
         lost = score["unscored"] + score["failed"]
         mean = "-" if score["mean"] is None else f"{score['mean']:.3f}"
         interval = "-" if score["mean"] is None else f"{score['low']:.3f} to {score['high']:.3f}"
-        tried.append((one["name"], mean, interval, str(score["scored"]), str(lost), "kept" if one["kept"] else ""))
+        tried.append((one["name"], mean, interval, str(score["scored"]), str(lost), "yes" if one["kept"] else ""))
         if score["mean"] is not None:
             points[one["name"], metric] = Point(score["mean"], score["low"], score["high"], score["scored"])
     names = tuple(dict.fromkeys(name for name, _ in points))
@@ -115,4 +115,4 @@ def _value(score: dict[str, float] | None) -> str:
 
 def advice_header(found: Advice) -> Sequence[str]:
     """The columns of `Advice.tried`."""
-    return ("setting", found.metric, "95 % interval", "scored", "lost", "")
+    return ("setting", found.metric, "95 % interval", "scored", "lost", "kept")

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -84,10 +85,10 @@ class Reliability:
 Plot = Dots | Curves | Stack | Reliability
 
 
-def svg(plot: Plot, *, name: str, themed: bool = False) -> str:
+def svg(plot: Plot, *, name: str, label: str, themed: bool = False) -> str:
     """The plot as an SVG element that scales to its place; the same plot gives the same text.
 
-    name: letters that no other plot on the page has. Its words are escaped.
+    name: letters that no other plot on the page has. label: read out in its place. Its words are escaped.
     """
     with _drawing(plot, salt=name) as figure:
         written = io.StringIO()
@@ -97,7 +98,9 @@ def svg(plot: Plot, *, name: str, themed: bool = False) -> str:
     text = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}-", text)
     width, height = (float(n) for n in re.findall(r'(?:width|height)="([\d.]+)pt"', text)[:2])
     text = re.sub(r'width="[\d.]+pt"|height="[\d.]+pt"', "", text, count=2)
-    text = text.replace("<svg", f'<svg width="{width:.0f}" height="{height:.0f}" role="img"', 1)
+    text = text.replace(
+        "<svg", f'<svg width="{width:.0f}" height="{height:.0f}" role="img" aria-label="{escape(label)}"', 1
+    )
     if themed:
         for variable, colour in INK.items():
             text = text.replace(colour, f"var({variable})")
