@@ -39,7 +39,7 @@ def _any_of(names: dict[str, float] | dict[str, tuple[str, float]]) -> str:
 
 _VALUE = r"\d+(?:,\d{3})*(?:\.\d+)?"
 _QUANTITY = re.compile(
-    rf"(?<![\w.])(?P<value>-?{_VALUE})(?:e(?P<e>[-+]?\d{1,3})|\s?[x×·*]\s?10\s?\^\s?\{{?(?P<power>[-+]?\d{1,3})\}}?)?"
+    rf"(?<![\w.])(?P<value>-?{_VALUE})(?:e(?P<e>[-+]?\d{{1,3}})|\s?[x×·*]\s?10\s?\^\s?\{{?(?P<power>[-+]?\d{{1,3}})\}}?)?"
     rf"(?:[\s-]?(?P<scale>{_any_of(_SCALES)})(?![^\W\d_]))?"
     rf"(?:[\s-]?(?P<unit>{_any_of(_UNITS)})s?(?![^\W\d_]))?"
     r"(?![^\W_]|\.\d)"
