@@ -90,6 +90,15 @@ def test_builtin_beats_chance_is_never_asked_closed_book_and_gives_the_same_agai
     assert "Not asked closed book" in table(rows)
 
 
+def test_builtin_does_not_go_by_the_order(library: Library, quiz: tuple[Question, ...]) -> None:
+    taker, retriever = examinee(library, "builtin", k=8), library.as_retriever(k=8)
+    for question in (quiz[0], quiz[5], quiz[20], quiz[43]):
+        taken = {
+            quiz_row(taker, retriever, question, seed=seed).record[WITH_LIBRARY]["choice"] for seed in (1, 2, 3, 4)
+        }
+        assert len(taken) == 1
+
+
 def test_builtin_refuses_where_nothing_found_speaks_for_a_choice(library: Library, quiz: tuple[Question, ...]) -> None:
     """Persian words about an English paper: the embedding knows no Persian, and no word of a choice is there."""
     question = dataclasses.replace(
