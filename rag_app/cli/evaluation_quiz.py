@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rag_app.cli.evaluation_run import RunOptions, ask_each, begin, command_line, conclude, question_sets, run_options
+from rag_app.cli.evaluation_run import RunOptions, ask_each, begin, conclude, manifest_of, question_sets, run_options
 from rag_app.cli.frame import Call, Shown, command, pass_call
 
 if TYPE_CHECKING:
@@ -73,25 +73,20 @@ def _manifest(
     library: Library, taker: Examinee, files: Sequence[Path], asked: Sequence[Question], *, k: int, seed: int
 ) -> Manifest:
     from eval.quiz_examinees import PROMPT_VERSION
-    from eval.runs import Manifest
-    from eval.runs.manifest import digest_of_files, digest_of_library, digest_of_texts
-    from eval.statistics import SEED
+    from eval.runs.manifest import digest_of_texts
 
-    status = library.status()
     settings: dict[str, int] = {"k": k}
-    digests = {"questions": digest_of_files(files), "library": digest_of_library(status)}
+    digests: dict[str, str] = {}
     if taker.knows:
         settings["context_tokens"] = library.settings.ollama.context_tokens
-        digests |= {"prompts": digest_of_texts([PROMPT_VERSION]), "answer_model": taker.digest}
-    return Manifest(
+        digests = {"prompts": digest_of_texts([PROMPT_VERSION]), "answer_model": taker.digest}
+    return manifest_of(
         "quiz",
-        len(asked),
+        library,
+        files,
+        total=len(asked),
         settings=settings,
-        models={
-            "answer": taker.name,
-            **{f"{one.role}_embedding": one.name for one in status.spaces if one.active},
-        },
+        models={"answer": taker.name},
         digests=digests,
-        seeds={"bootstrap": SEED, "choices": seed},
-        command=command_line(),
+        seeds={"choices": seed},
     )

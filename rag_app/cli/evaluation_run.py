@@ -205,6 +205,7 @@ def manifest_of(
     settings: Mapping[str, Any],  # Any: JSON
     models: Mapping[str, str] | None = None,
     digests: Mapping[str, str] | None = None,
+    seeds: Mapping[str, int] | None = None,
     judge: Mapping[str, Any] | None = None,  # Any: JSON
 ) -> Manifest:
     """The manifest of a run that asks `library` the questions in `files`; what is given adds to what they decide."""
@@ -212,6 +213,7 @@ def manifest_of(
 
     from eval.runs import Manifest
     from eval.runs.manifest import digest_of_files, digest_of_library
+    from eval.statistics import SEED
 
     status = library.status()
     spaces = {f"{one.role}_embedding": one.name for one in status.spaces if one.active}
@@ -221,6 +223,7 @@ def manifest_of(
         settings={**settings, "search": dataclasses.asdict(library.settings.search)},
         models={**(models or {}), **spaces},
         digests={"questions": digest_of_files(files), "library": digest_of_library(status), **(digests or {})},
+        seeds={"bootstrap": SEED, **(seeds or {})},
         judge=judge,
         command=command_line(),
     )

@@ -145,7 +145,7 @@ def _manifest(
 ) -> Manifest:
     import dataclasses
 
-    manifest = manifest_of(
+    return manifest_of(
         "sweep",
         library,
         files,
@@ -157,8 +157,8 @@ def _manifest(
             "split": split.by,
             "held_out": len(split.held_out),
         },
+        seeds={"split": split.seed},
     )
-    return dataclasses.replace(manifest, seeds={**manifest.seeds, "split": split.seed})
 
 
 class _Bench:
