@@ -27,6 +27,7 @@ COMMANDS = {
     "repair": "rag_app.cli.library:repair",
     "doctor": "rag_app.cli.doctor:doctor",
     "models": "rag_app.cli.models:models",
+    "medical": "rag_app.cli.medical:medical",
     "eval": "rag_app.cli.evaluation:evaluation",
 }
 
