@@ -1,0 +1,1 @@
+"""Tests that need torch, transformers and peft: pip install '.[medical]'. Their models are made here, and tiny."""
