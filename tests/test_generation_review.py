@@ -67,6 +67,11 @@ def test_keep_edit_drop_and_skip_are_written_at_once(path: Path, library: Librar
     edited = {question.id: question for question in read_questions(path)}["two"]
     assert edited.answers == ("32 بردار",) and edited.origin is not None
     assert edited.origin.review == "edited" and edited.origin.found_at == found_at(library, edited)
+    assert review.current == edited  # to be looked at, and edited again
+    review.edit(question="بردارهای پرسش BLIP-2 چند تا است؟")
+    assert reviews(path)["two"] == "edited" and review.current.question.startswith("بردارهای")
+    review.keep()
+    assert reviews(path)["two"] == "edited"
     review.drop()
     assert reviews(path) == {"one": "kept", "hand": None, "two": "edited"}
     assert [question.id for question in read_questions(path.with_name("set.dropped.jsonl"))] == ["three"]
@@ -153,7 +158,11 @@ def test_in_the_chat(path: Path, library: Library) -> None:
     run_command(chat, f"/review {path}")
     assert "How many query vectors does BLIP-2 learn?" in said[-1] and "/review keep" in said[-1]
     run_command(chat, "/review question How many learned vectors does BLIP-2 have?")
-    assert "3 to look at" not in said[-1] and "2 to look at" in said[-1]
+    assert "How many learned vectors does BLIP-2 have?" in said[-1] and "3 to look at" in said[-1]
+    run_command(chat, "/review answer 32 vectors")
+    assert "Answer: 32 vectors" in said[-1]
+    run_command(chat, "/review keep")
+    assert "2 to look at" in said[-1]
     run_command(chat, "/review skip")
     run_command(chat, "/review drop")
     assert "All have been looked at" in said[-1] and "1 pending, 0 kept, 1 edited, 1 dropped" in said[-1]

@@ -28,11 +28,12 @@ class Review:
         self.file = file
         self._library = library
         self._skipped: set[str] = set()
+        self._edited: str | None = None  # id of the current question, when it was edited and may be edited again
 
     @property
     def waiting(self) -> list[Question]:
         """What is still to be looked at."""
-        return [q for q in self.file.questions if _pending(q) and q.id not in self._skipped]
+        return [q for q in self.file.questions if q.id not in self._skipped and (_pending(q) or q.id == self._edited)]
 
     @property
     def current(self) -> Question:
@@ -47,19 +48,23 @@ class Review:
         return next(iter(self._library.passages([origin.node_id])), None) if origin else None
 
     def keep(self) -> None:
-        """The current question is good as it is."""
-        self._reviewed(self.current, "kept")
+        """The current question is good as it is; one that was edited stays so."""
+        if _pending(self.current):
+            self._reviewed(self.current, "kept")
+        self._edited = None
 
     def drop(self) -> None:
         """Take the current question out of the set; it is kept in the file of what was dropped."""
         self.file.drop(self.current)
+        self._edited = None
 
     def skip(self) -> None:
         """Leave the current question for another time."""
         self._skipped.add(self.current.id)
+        self._edited = None
 
     def edit(self, *, question: str | None = None, answer: str | None = None) -> None:
-        """Give the current question another text or answer, and keep it; it is searched for again.
+        """Give the current question another text or answer; it is searched for again, and stays the current one.
 
         Raises InputError when either is empty, UsageError when nothing is given.
         """
@@ -72,6 +77,7 @@ class Review:
         if (text, gold) == (old.question, old.answers):
             raise UsageError("Nothing of the question was changed; keep it, or write another text or answer.")
         self._reviewed(dataclasses.replace(old, question=text, answers=gold), "edited")
+        self._edited = old.id
 
     def counts(self) -> dict[str, int]:
         """How many are pending, kept, edited and dropped."""

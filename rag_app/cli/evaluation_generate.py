@@ -183,3 +183,4 @@ def _edit(going: Review) -> None:
     question = click.prompt("Question (Enter keeps it)", default=old.question, show_default=False, err=True)
     answer = click.prompt("Answer (Enter keeps it)", default=old.answers[0], show_default=False, err=True)
     going.edit(question=question, answer=answer if answer != old.answers[0] else None)
+    going.keep()
