@@ -10,8 +10,11 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, Protocol
 
+import numpy as np
+
 from eval.metrics.ranking import hit_at, ndcg_at, precision_at, recall_at, reciprocal_rank
 from eval.questions import Question
+from eval.runs.comparing import paired_bootstrap
 from eval.runs.rows import Row
 from eval.statistics import Mean, mean, text_table
 from rag_app.errors import RagAppError
@@ -131,6 +134,19 @@ class Ablation:
         """Mean of each metric over the questions it applies to."""
         return _means(self.rows[setting])
 
+    def change(self, setting: str) -> tuple[float, float, float] | None:
+        """Mean of mrr@k less that of "all" over the questions that both could search for, with its 95 % interval.
+
+        None where there is no such question, and for "all" itself.
+        """
+        name = f"mrr@{self.k}"
+        pairs = zip(self.rows["all"], self.rows[setting], strict=True)
+        steps = [new.scores[name] - old.scores[name] for old, new in pairs if name in old.scores and name in new.scores]
+        if setting == "all" or not steps:
+            return None
+        low, high, _ = paired_bootstrap(np.asarray(steps))
+        return float(np.mean(steps)), low, high
+
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
         return {
             "k": self.k,
@@ -139,6 +155,7 @@ class Ablation:
                 setting: {
                     "total": len(found),
                     "failed": sum(row.error is not None for row in found),
+                    "change": self.change(setting),
                     "scores": {name: asdict(score) for name, score in self.scores(setting).items()},
                 }
                 for setting, found in self.rows.items()
@@ -150,11 +167,18 @@ class Ablation:
         lines = []
         for setting in self.rows:
             scores = self.scores(setting)
-            lines.append([setting, *(f"{scores[name].value:.3f}" if name in scores else "-" for name in shown)])
+            change = self.change(setting)
+            lines.append(
+                [
+                    setting,
+                    *(f"{scores[name].value:.3f}" if name in scores else "-" for name in shown),
+                    "{:+.3f} [{:+.3f}, {:+.3f}]".format(*change) if change else "-",
+                ]
+            )
         failed = sum(row.error is not None for found in self.rows.values() for row in found)
         notes = [f"{failed} searches failed."]
         notes += [f"No {half} half: the library has no model or no vectors for it." for half in self.absent]
-        return "\n".join([text_table(["", *shown], lines), *notes])
+        return "\n".join([text_table(["", *shown, f"mrr@{self.k} less that of all"], lines), *notes])
 
 
 _SHOWN = ("recall", "precision", "mrr", "ndcg", "element", "kind")

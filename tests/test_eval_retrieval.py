@@ -142,6 +142,10 @@ def test_each_half_of_the_search_can_be_left_out(sample_library: Path) -> None:
     }
     assert "without fusion" in found.table() and "0 searches failed" in found.table()
     assert "No image half" in found.table()
+    mrr = {setting: found.scores(setting)["mrr@5"].value for setting in found.rows}
+    change = found.change("structure alone")
+    assert change is not None and change[0] == pytest.approx(mrr["structure alone"] - mrr["all"])
+    assert change[1] <= change[0] <= change[2] < 0 and found.change("all") is None
 
 
 def test_without_fusion_ranks_are_merged() -> None:
