@@ -41,22 +41,29 @@ class Caption:
 
 
 class References:
-    """What people wrote of pictures, by picture and language. Without a file: none."""
+    """What people wrote of pictures, by picture and language; without a file none. pictures: (file, name given)."""
 
     def __init__(self, path: Path | None = None) -> None:
         images = read_image_set(path).images if path else ()
-        self._by_file = {_file(image.path): image.captions for image in images}
-        names = Counter(image.path.name for image in images)
-        self._by_name = {image.path.name: image.captions for image in images if names[image.path.name] == 1}
         self.pictures = [(_file(image.path), image.name) for image in images]
+        self._captions = {_file(image.path): image.captions for image in images}
+        names = Counter(image.path.name for image in images)
+        self._named = {image.path.name: _file(image.path) for image in images if names[image.path.name] == 1}
+
+    def picture(self, image: Path) -> Path:
+        """The file of the references' own picture that `image` is: the same, else the only one of that name."""
+        return image if image in self._captions else self._named.get(image.name, image)
 
     def of(self, image: Path, language: str) -> tuple[str, ...]:
-        """The references of a picture: of the same file, else of the only one of that file name; () where none are."""
-        found = self._by_file.get(image) or self._by_name.get(image.name) or {}
-        return found.get(language, ())
+        """The references of a picture; () where there are none."""
+        return self._captions.get(self.picture(image), {}).get(language, ())
+
+    def in_language(self, language: str) -> dict[Path, tuple[str, ...]]:
+        """Those of all pictures that have some in this language."""
+        return {image: texts for image, _ in self.pictures if (texts := self.of(image, language))}
 
     def languages(self) -> list[str]:
-        return sorted({language for captions in self._by_file.values() for language in captions})
+        return sorted({language for captions in self._captions.values() for language in captions})
 
 
 def read_written(paths: Sequence[Path]) -> list[Caption]:

@@ -1,7 +1,7 @@
 """Captions scored, a row each: against references where there are any, and by what they say themselves.
 
 Two lines to read the scores by come with references: what one person scores against the others, and what a caption of
-another picture scores. docs/extraction_quality.md defines the metrics.
+another picture scores; they are no items of a run. docs/extraction_quality.md defines the metrics.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def caption_rows(
     clip: ImageEmbedding | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Iterator[Row]:
-    """A row for each caption, then for PEOPLE and CHANCE in each language of the references that has two of a picture.
+    """A row for each caption, in order.
 
     Args:
         clip: for CLIPScore and RefCLIPScore, in the languages that it reads; without it both are left out.
@@ -70,8 +70,7 @@ def caption_rows(
     Raises what `clip` raises.
     """
     measured = [_Measured(one, references.of(one.image, one.language)) for one in written]
-    measured += [one for language in references.languages() for one in _context(references, language)]
-    ciders = _ciders(measured)
+    ciders = _ciders(measured, references)
     clips = _clip_scores(measured, clip) if clip else {}
     beside: dict[tuple[Path, str, str], dict[str, str]] = defaultdict(dict)
     for one in written:
@@ -79,18 +78,19 @@ def caption_rows(
             beside[one.image, one.language, one.kind].setdefault(one.writer, one.text)
     for number, one in enumerate(measured, start=1):
         caption = one.caption
-        others = [
-            text
-            for writer, text in beside.get((caption.image, caption.language, caption.kind), {}).items()
-            if writer != caption.writer and caption.writer not in (PEOPLE, CHANCE)
-        ]
+        said = beside.get((caption.image, caption.language, caption.kind), {})
+        others = [text for writer, text in said.items() if writer != caption.writer]
         yield _row(one, ciders.get(caption.id, {}), clips.get(caption.id, ({}, {})), others)
         on_progress(number, len(measured))
 
 
-def row_count(written: Sequence[Caption], references: References) -> int:
-    """How many rows `caption_rows` gives."""
-    return len(written) + sum(len(list(_context(references, one))) for one in references.languages())
+def people_and_chance(references: References, *, clip: ImageEmbedding | None = None) -> Iterator[Row]:
+    """Rows of PEOPLE and CHANCE in each language of the references that has two of a picture; `clip` as above."""
+    measured = [one for language in references.languages() for one in _context(references, language)]
+    ciders = _ciders(measured, references)
+    clips = _clip_scores(measured, clip) if clip else {}
+    for one in measured:
+        yield _row(one, ciders.get(one.caption.id, {}), clips.get(one.caption.id, ({}, {})), ())
 
 
 def _context(references: References, language: str) -> Iterator[_Measured]:
@@ -163,25 +163,25 @@ def _agreement(text: str, others: Sequence[str], language: str) -> dict[str, flo
     return found
 
 
-def _ciders(measured: Sequence[_Measured]) -> dict[str, dict[str, float]]:
+def _ciders(measured: Sequence[_Measured], references: References) -> dict[str, dict[str, float]]:
     """By caption id. All references of a language tell how rare a word is, whatever pictures a writer left out."""
     found: dict[str, dict[str, float]] = {}
-    there = [one for one in measured if one.references and not one.caption.error]
-    for language in {one.caption.language for one in there}:
-        of_language = [one for one in there if one.caption.language == language]
-        corpus = {one.caption.image: one.references for one in reversed(of_language)}
-        series: dict[tuple[str, str, int], dict[Path, _Measured]] = defaultdict(dict)
-        for one in of_language:
-            series[one.caption.writer, one.caption.kind, one.caption.number][one.caption.image] = one
-        for said in series.values():
-            texts = [said[image].caption.text if image in said else "" for image in corpus]
-            against = [said[image].references if image in said else rest for image, rest in corpus.items()]
-            values = zip(corpus, cider(texts, against), cider_d(texts, against), strict=True)
-            found |= {
-                said[image].caption.id: {"cider": plain, "cider_d": clipped}
-                for image, plain, clipped in values
-                if image in said
-            }
+    series: dict[tuple[str, str, str, int], dict[Path, _Measured]] = defaultdict(dict)
+    for one in measured:
+        caption = one.caption
+        if one.references and not caption.error:
+            of = series[caption.language, caption.writer, caption.kind, caption.number]
+            of[references.picture(caption.image)] = one
+    for (language, *_), said in series.items():
+        corpus = references.in_language(language)
+        texts = [said[image].caption.text if image in said else "" for image in corpus]
+        against = [said[image].references if image in said else rest for image, rest in corpus.items()]
+        values = zip(corpus, cider(texts, against), cider_d(texts, against), strict=True)
+        found |= {
+            said[image].caption.id: {"cider": plain, "cider_d": clipped}
+            for image, plain, clipped in values
+            if image in said
+        }
     return found
 
 

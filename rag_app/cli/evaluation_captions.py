@@ -42,10 +42,13 @@ def captions(
 
     A JSONL is what rag-app caption writes, or any file of images and captions; its writers are then named after the
     file. With --references: chrF, BLEU, CIDEr, and what people score among themselves; --references alone shows that.
-    Without: length, things, attributes and numbers named, purity of language, repetition, agreement of the writers.
+    A run's items are the captions; what people score is beside them.
+
+    Without references: length, things, attributes and numbers named, purity of language, repetition, agreement of the
+    writers.
     """
     from eval.caption_files import References, read_written
-    from eval.caption_scores import caption_rows, row_count
+    from eval.caption_scores import PEOPLE, caption_rows, people_and_chance
     from eval.runs import Manifest
     from eval.runs.manifest import digest_of_files
     from rag_app.cli.progress import ProgressBar
@@ -55,7 +58,9 @@ def captions(
     written = read_written(files)
     references = References(references_file)
     embedding = _clip(call, clip) if clip else None
-    total = row_count(written, references)
+    beside = list(people_and_chance(references, clip=embedding))
+    people = [row for row in beside if row.groups["writer"] == PEOPLE]
+    total = len(written or people)
     if not total:
         raise InputError(f"{references_file or files[0]} holds no caption that could be scored.")
     digests = {"captions": digest_of_files(files)}
@@ -71,10 +76,10 @@ def captions(
     with begin(call, options, manifest) as run:
         done = run.done()
         with ProgressBar("Scoring", "captions") as progress:
-            for row in caption_rows(written, references, clip=embedding, on_progress=progress):
+            for row in caption_rows(written, references, clip=embedding, on_progress=progress) if written else people:
                 if row.id not in done:
                     run.append(row)
-        tables = _tables(run.rows())
+        tables = _tables(run.rows(), beside)
         document = {
             "tables": [
                 {"language": language, "kind": kind, "writers": {name: one.to_dict() for name, one in groups.items()}}
@@ -96,20 +101,16 @@ def _clip(call: Call, name: str) -> ImageEmbedding:
     return embedding
 
 
-def _tables(rows: Sequence[Row]) -> dict[tuple[str, str], dict[str, Group]]:
+def _tables(rows: Sequence[Row], beside: Sequence[Row]) -> dict[tuple[str, str], dict[str, Group]]:
     """By language and kind of caption: the writers, then the two lines to read them by."""
-    from eval.caption_scores import CHANCE, PEOPLE
     from eval.side_by_side import grouped
 
-    context = [row for row in rows if row.groups["writer"] in (PEOPLE, CHANCE)]
-    own = [row for row in rows if row.groups["writer"] not in (PEOPLE, CHANCE)]
-    keys = dict.fromkeys((row.groups["language"], row.groups["kind"]) for row in own or context)
+    ids = {row.id for row in rows}
     found: dict[tuple[str, str], dict[str, Group]] = {}
-    for language, kind in keys:
-        shown = [row for row in own if (row.groups["language"], row.groups["kind"]) == (language, kind)]
-        shown += [row for row in context if row.groups["language"] == language]
-        writers = list(dict.fromkeys(row.groups["writer"] for row in shown))
-        found[language, kind] = grouped(shown, "writer", writers)
+    for language, kind in dict.fromkeys((row.groups["language"], row.groups["kind"]) for row in rows):
+        shown = [row for row in rows if (row.groups["language"], row.groups["kind"]) == (language, kind)]
+        shown += [row for row in beside if row.groups["language"] == language and row.id not in ids]
+        found[language, kind] = grouped(shown, "writer", list(dict.fromkeys(row.groups["writer"] for row in shown)))
     return found
 
 
