@@ -107,12 +107,12 @@ class Served:
     def work_done(self, within_s: float = 120) -> str:
         """Wait until the work in hand is over; the list of it as HTML."""
         until = time.monotonic() + within_s
-        while time.monotonic() < until:
+        while True:
             said = json.loads(self.get("/work", Accept="application/json").body)
             if said["over"]:
                 return said["html"]
+            assert time.monotonic() < until, f"not over after {within_s} s: {said['html']}"
             time.sleep(0.1)
-        raise AssertionError(f"not over after {within_s} s: {said['html']}")
 
     def end(self) -> tuple[int, str]:
         """Ctrl-C; the exit code and what was written to stderr."""

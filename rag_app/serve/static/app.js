@@ -138,7 +138,6 @@ function citing() {
 function dropping(form) {
   const input = $("input[type=file]", form);
   const note = $("[data-note]", form);
-  const most = Number(form.dataset.most);
 
   const take = (files) => {
     if (!files.length) return;
@@ -164,7 +163,7 @@ function dropping(form) {
     const words = form.dataset.words && document.getElementById(form.dataset.words);
     if (words) form.elements[form.dataset.words].value = words.value;
     const size = [...input.files].reduce((sum, file) => sum + file.size, 0);
-    if (size <= most) return;
+    if (size <= Number(form.dataset.most)) return;
     event.preventDefault();
     note.textContent = form.dataset.tooLarge;
     note.classList.add("unverified");
