@@ -9,7 +9,7 @@ import pytest
 from rouge_score.rouge_scorer import RougeScorer
 from sacrebleu import sentence_bleu, sentence_chrf
 
-from eval.metrics.texts import ROUGE, bleu, chrf, edit_similarity, exact_match, rouge, token_f1, token_recall
+from eval.metrics.texts import ROUGE, bleu, chrf, exact_match, rouge, token_f1, token_recall
 
 ENGLISH = (
     "the model was trained on 28.4 million image-text pairs, and its score fell; a gate is closed (state-of-the-art)"
@@ -63,7 +63,6 @@ def test_without_gold_texts_nothing_applies() -> None:
         None,
         {},
     )
-    assert edit_similarity("…", "!") is None
 
 
 def test_equal_to_rouge_score_on_english() -> None:
@@ -102,9 +101,3 @@ def test_the_same_persian_from_another_keyboard_is_the_same(metric) -> None:
     gold = "کتاب‌های دقیقی که ۲۸٫۴ درصد می‌گویند؟"
     assert metric("كتاب هاي دَقيقي كه 28.4 درصد مي گويند؟", [gold]) == pytest.approx(1)
     assert metric("پاسخ دیگری است", [gold]) < 0.3
-
-
-def test_edits_by_hand() -> None:
-    assert edit_similarity("kitten", "sitting") == pytest.approx(1 - 3 / 7)
-    assert edit_similarity("Fine-tuned  model.", "fine tuned model") == 1
-    assert edit_similarity("", "abcd") == 0

@@ -1,4 +1,4 @@
-"""How like a text is to the gold texts: word for word, by n-grams, by edits. Of several gold texts the best counts.
+"""How like a text is to the gold texts: word for word, by n-grams. Of several gold texts the best counts.
 
 Persian is compared as it is meant: ی and ي, ک and ك, digits of any script, diacritics and the zero-width non-joiner are
 brought to one form (`rag_app.searchable.fold`) before any of these metrics looks. Tokenizers made for English alone see
@@ -12,13 +12,11 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
 
-from rapidfuzz.distance import Levenshtein
 from rouge_score.rouge_scorer import RougeScorer
 from rouge_score.tokenizers import Tokenizer
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 
-from eval.citations import squeeze
 from rag_app.searchable import fold
 
 ROUGE = ("rouge1", "rouge2", "rougeL")
@@ -122,14 +120,3 @@ def _chrf() -> CHRF:
 def _one_form(text: str) -> str:
     """Text in Arabic script with one form a letter and stops that sacrebleu knows; any other as it is."""
     return fold(text).translate(_STOPS) if _ARABIC_SCRIPT.search(text) else text
-
-
-def edit_similarity(found: str, true: str) -> float | None:
-    """1 - Levenshtein distance of the letters and digits / length of the longer text; None when both have none.
-
-    Blanks, punctuation, case and letter forms do not matter. 1 less this is the normalised edit distance.
-    """
-    a, b = squeeze(found), squeeze(true)
-    if not (a or b):
-        return None
-    return Levenshtein.normalized_similarity(a, b)
