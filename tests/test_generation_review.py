@@ -115,6 +115,14 @@ def test_a_set_of_which_everything_was_dropped_can_be_gone_on_with(path: Path) -
     assert read_questions(path) == (file.dropped[0],)
 
 
+def test_a_set_in_another_form_is_left_alone(tmp_path: Path) -> None:
+    record = {"qid": "a", "pdf": "x.pdf", "question": "Why?", "answers": ["so"], "kind": "text", "page_1based": 4}
+    path = tmp_path / "pages.jsonl"
+    path.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(InputError, match="name a file of its own"):
+        QuestionFile(path)
+
+
 def process(path: Path, library: Path, typed: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [PROGRAM, "eval", "review", path, "--library", library, *words],

@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 from eval.questions import Question, as_lines, read_questions
-from rag_app.errors import UsageError
+from rag_app.errors import InputError, UsageError
 
 
 class QuestionFile:
@@ -60,4 +60,9 @@ def _read(path: Path) -> list[Question]:
     """The questions of a file; none of one that is missing or empty, as it is when all were dropped."""
     if not path.exists() or not path.stat().st_size:
         return []
-    return list(read_questions(path))
+    questions = list(read_questions(path))
+    if any(len(question.evidence) != len(question.pages) for question in questions):
+        raise InputError(
+            f"{path} holds questions in the form of page-level sets, which would be lost here: name a file of its own."
+        )
+    return questions
