@@ -120,6 +120,11 @@ def test_reports_are_written_where_they_are_asked_for(rag_app: CommandLine, libr
     assert again["summary"] == shown["summary"] and (tmp_path / "again.html").exists()
     listed = rag_app.json("eval", "runs", "--library", library)["runs"]
     assert [(one["run"], one["done"], one["failed"]) for one in listed] == [(shown["run"], 4, 0)]
+    broken = library / "evaluations" / "20200101-000000-answers"
+    broken.mkdir()
+    (broken / "manifest.json").write_text("{", encoding="utf-8")
+    beside = rag_app.json("eval", "runs", "--library", library, code=1)
+    assert beside["runs"] == listed and str(broken) in beside["damaged"][0]
 
 
 def test_a_library_without_runs_says_so(rag_app: CommandLine, library: Path) -> None:

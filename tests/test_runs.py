@@ -76,6 +76,14 @@ def test_a_folder_without_a_run_is_told(tmp_path: Path) -> None:
         Run.open(tmp_path)
 
 
+def test_items_without_their_manifest_are_no_beginning(tmp_path: Path) -> None:
+    with Run.create(tmp_path, MANIFEST) as run:
+        run.append(row("1"))
+    (tmp_path / "manifest.json").unlink()
+    with pytest.raises(UsageError, match=r"without its manifest.json: name another --run"):
+        Run.create(tmp_path, MANIFEST)
+
+
 def test_a_second_run_in_a_folder_is_refused(tmp_path: Path) -> None:
     Run.create(tmp_path, MANIFEST).close()
     with pytest.raises(UsageError, match="--resume"):

@@ -63,7 +63,13 @@ class Run:
         with _disk(folder):
             folder.mkdir(parents=True, exist_ok=True)
             run._begin()
-            _write_json(folder / MANIFEST, manifest.to_dict())
+            try:
+                if run._rows:
+                    raise UsageError(f"{folder} holds items of a run without its {MANIFEST}: name another --run.")
+                _write_json(folder / MANIFEST, manifest.to_dict())
+            except BaseException:
+                run.close()
+                raise
         return run
 
     @classmethod

@@ -10,6 +10,7 @@ import click
 
 from rag_app.cli.evaluation_run import RUNS_FOLDER, report_options, runs_below, write_reports
 from rag_app.cli.frame import Call, Shown, command, pass_call
+from rag_app.errors import InputError
 
 _RUN = click.Path(file_okay=False, path_type=Path)
 
@@ -79,25 +80,32 @@ def runs(call: Call) -> Shown:
     from eval.runs import Run
     from eval.statistics import text_table
 
-    found = [Run.open(folder) for folder in runs_below(call.library)]
-    if not found:
-        told = f"There is no run in {call.library / RUNS_FOLDER}. Make one: rag-app eval answers JSONL"
-        return Shown({"runs": []}, told)
-    listed = [
-        {
-            "run": str(run.folder),
-            "kind": run.manifest.kind,
-            "started": run.manifest.started,
-            "total": run.manifest.total,
-            "done": len(run.done()),
-            "failed": len(run.rows()) - len(run.done()),
-            "models": dict(run.manifest.models),
-            "judge": dict(run.manifest.judge) if run.manifest.judge else None,
-        }
-        for run in found
-    ]
+    listed: list[dict[str, Any]] = []  # Any: JSON
+    damaged: list[str] = []
+    for folder in runs_below(call.library):
+        try:
+            run = Run.open(folder)
+        except InputError as exc:
+            damaged.append(str(exc))
+            continue
+        done, manifest = len(run.done()), run.manifest
+        listed.append(
+            {
+                "run": str(run.folder),
+                "kind": manifest.kind,
+                "started": manifest.started,
+                "total": max(manifest.total, len(run.rows())),
+                "done": done,
+                "failed": len(run.rows()) - done,
+                "models": dict(manifest.models),
+                "judge": dict(manifest.judge) if manifest.judge else None,
+            }
+        )
     rows = [
         [one["run"], one["kind"], one["started"], f"{one['done']}/{one['total']}", one["models"].get("answer", "-")]
         for one in listed
     ]
-    return Shown({"runs": listed}, text_table(["run", "kind", "started", "done", "answered by"], rows))
+    told = text_table(["run", "kind", "started", "done", "answered by"], rows) if rows else ""
+    if not rows:
+        told = f"There is no run in {call.library / RUNS_FOLDER}. Make one: rag-app eval answers JSONL"
+    return Shown({"runs": listed, "damaged": damaged}, "\n".join([told, *damaged]), exit_code=1 if damaged else 0)
