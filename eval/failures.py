@@ -243,7 +243,7 @@ def _lost_at(pieces: Sequence[_Piece], answer: Record | None, question: Question
         return "not_used", f"What answers is in {_name(unused[0])}, but the answer rests on other words."
     tolerance = question.tolerance or 0.0
     unsaid = [one for one in question.answers if not holds(answer["answer"], one, tolerance=tolerance)]
-    what = f"does not say “{unsaid[0]}”" if whole and unsaid else "says something else"
+    what = f"does not say “{_short(unsaid[0])}”" if unsaid else "says something else"
     return "wrong", f"The answer cites {_name(held[0])}, which holds what answers, and {what}{_foreign(answer)}."
 
 
@@ -287,9 +287,10 @@ def _citations(question: Question, pieces: Sequence[_Piece], record: Record) -> 
 
 
 def _leads_there(piece: _Piece) -> bool:
+    """Whether the answer cites it, or its page; its paper, where the question set names no page."""
     pages = set(piece.gold.pages)
     by_page = any(
-        citation["document"] == piece.gold.document and pages & {page for page, _ in citation["places"]}
+        citation["document"] == piece.gold.document and (not pages or pages & {page for page, _ in citation["places"]})
         for citation in piece.citations
     )
     return piece.cited or by_page

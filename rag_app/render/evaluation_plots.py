@@ -124,7 +124,7 @@ def depth(rows: Sequence[Row], diagnoses: Mapping[str, Diagnosis]) -> Figure | N
         f"Share of {len(whole)} questions whose evidence, by its words or its label, is among the first k passages; "
         f"of {never} it is in none."
     )
-    plot = Curves(lines, "passages looked at, k", "share with the evidence", steps=True)
+    plot = Curves(lines, "passages looked at, k", "share with the evidence", steps=True, counted=True)
     return Figure("depth", "Depth of retrieval", says, plot)
 
 
@@ -143,9 +143,9 @@ def latency(rows: Sequence[Row]) -> Figure | None:
     whole = [value for values in seconds.values() for value in values]
     half, most, top = np.quantile(whole, (0.5, 0.95, 1))
     says = f"{len(whole)} items: half within {half:.2f} s, 95 % within {most:.2f} s, the slowest {top:.2f} s."
-    return Figure(
-        "latency", "Latency", says, Curves(lines, "seconds", "share done within", logarithmic=True, steps=True)
-    )
+    wide = min(whole) > 0 and max(whole) > 20 * min(whole)
+    plot = Curves(lines, "seconds", "share done within", logarithmic=wide, steps=True)
+    return Figure("latency", "Latency", says, plot)
 
 
 def cost(rows: Sequence[Row]) -> Figure | None:

@@ -57,13 +57,14 @@ class Dots:
 
 @dataclass(frozen=True, slots=True)
 class Curves:
-    """Lines of y, 0 to 1, over x; steps: y holds from one x to the next."""
+    """Lines of y, 0 to 1, over x; steps: y holds from one x to the next. counted: x are whole numbers."""
 
     lines: Mapping[str, tuple[Sequence[float], Sequence[float]]]
     x: str
     y: str
     logarithmic: bool = False
     steps: bool = False
+    counted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +192,7 @@ def _curves(axes: Axes, plot: Curves) -> None:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(lambda value, _: "")
-    else:
+    elif plot.counted:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set(ylim=(-0.02, 1.03), xlabel=plot.x, ylabel=plot.y)
     _legend(axes, len(plot.lines))
