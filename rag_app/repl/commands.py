@@ -14,6 +14,8 @@ from rag_app.errors import UsageError
 from rag_app.repl import adding, looking, narrowing, repeating, reviewing, saving, showing, switching
 from rag_app.repl.chat import Chat
 
+_USAGE = 28  # columns of what is written, in the list of commands
+
 
 class Leave(Exception):
     """The user wants to end the conversation."""
@@ -64,15 +66,20 @@ def _help(chat: Chat, words: Sequence[str]) -> None:
         if name not in COMMANDS:
             raise UsageError(f"There is no command {shown(f'/{name}')}; /help lists them.")
         chosen = {name: COMMANDS[name]}
-    rows = [(f"/{name} {command.usage}".rstrip(), command.help) for name, command in chosen.items()]
-    width = max(len(usage) for usage, _ in rows)  # of the column on the left
-    hanging = " " * (width + 2)
-    lines = [line for u, text in rows for line in chat.screen.paragraph(text, first=f"{u:{width}}  ", indent=hanging)]
+    lines = []
+    for name, command in chosen.items():
+        usage = f"/{name} {command.usage}".rstrip()
+        fits = len(usage) <= _USAGE
+        first = f"{usage:{_USAGE}}  " if fits else " " * (_USAGE + 2)
+        lines += [] if fits else [usage]
+        lines += chat.screen.paragraph(command.help, first=first, indent=" " * (_USAGE + 2))
     if not words:
-        lines += [
-            "Anything else is a question; a follow-up such as “and for Table 3?” is understood.",
-            "Alt-Enter, or a \\ at a line's end, starts a new line. Ctrl-C ends an answer; twice, the conversation.",
-        ]
+        lines += chat.screen.paragraph(
+            "Anything else is a question; a follow-up such as “and for Table 3?” is understood."
+        )
+        lines += chat.screen.paragraph(
+            "Alt-Enter, or a \\ at a line's end, starts a new line. Ctrl-C ends an answer; twice, the conversation."
+        )
     chat.say("\n".join(lines))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rag_app.errors import UsageError
-from rag_app.render.rtl import visual_line
+from rag_app.render.rtl import is_right_to_left, visual_line
 from rag_app.render.terminal import printable, shorten
 from rag_app.repl.chat import Chat
 from rag_app.repl.words import citation_of, none_of
@@ -28,8 +28,10 @@ def papers(chat: Chat, words: Sequence[str]) -> None:
         return
     lines = []
     for paper in found:
-        title = f" · {paper.title}" if paper.title and paper.title != paper.name else ""
-        lines.append(_line(chat, f"{paper.name} · {_many(paper.pages, 'page')}{title}"))
+        line = f"{paper.name} · {_many(paper.pages, 'page')}"
+        title = paper.title if paper.title and paper.title != paper.name else ""
+        # A title has a direction of its own, whatever stands before it.
+        lines.append(" · ".join(filter(None, (_line(chat, line), _line(chat, title)))))
     chat.say("\n".join(lines))
 
 
@@ -39,7 +41,9 @@ def why(chat: Chat, words: Sequence[str]) -> None:
     if turn.picture is not None:
         raise UsageError(f"{turn.picture} was shown to {turn.answer.models['vision']}; nothing was searched for.")
     found = chat.retriever_for(turn.scope).find(turn.answer.question)
-    cited = {citation.node_id: citation.n for citation in turn.answer.citations}
+    cited: dict[str, list[int]] = {}
+    for one in turn.answer.citations:
+        cited.setdefault(one.node_id, []).append(one.n)
     if words:
         citation = citation_of(turn, words, "why")
         hits = [hit for hit in (*found.hits, *found.dropped) if hit.stored.node_id == citation.node_id]
@@ -80,7 +84,7 @@ def _summary(chat: Chat, turn: Turn, found: Found) -> list[str]:
     return lines
 
 
-def _listed(chat: Chat, found: Found, cited: dict[str, int]) -> list[str]:
+def _listed(chat: Chat, found: Found, cited: dict[str, list[int]]) -> list[str]:
     lines = ["", chat.bold(f"Found, best first: {len(found.hits)} of {_many(found.library_size, 'passage')}")]
     lines += [line for hit in found.hits for line in _hit(chat, hit, cited)]
     if found.dropped:
@@ -89,9 +93,9 @@ def _listed(chat: Chat, found: Found, cited: dict[str, int]) -> list[str]:
     return lines
 
 
-def _hit(chat: Chat, hit: Hit, cited: dict[str, int]) -> list[str]:
+def _hit(chat: Chat, hit: Hit, cited: dict[str, list[int]]) -> list[str]:
     passage = hit.passage()
-    number = f"[{cited[passage.node_id]}]" if passage.node_id in cited else " · "
+    number = "".join(f"[{n}]" for n in cited.get(passage.node_id, ())) or " · "
     what = f", {passage.label or passage.kind}"
     parts = ", ".join(f"{name} {value:.3f}" for name, value in sorted(hit.parts.items(), key=lambda part: -part[1]))
     head = f"{number} {hit.score:.3f} by {' + '.join(hit.found_by)}: {passage.document}, page {passage.page}{what}"
@@ -146,7 +150,7 @@ def stats(chat: Chat, words: Sequence[str]) -> None:
 def _line(chat: Chat, text: str) -> str:
     """One line as this screen shows it."""
     text = printable(" ".join(text.splitlines()))
-    return visual_line(text, right_to_left=False) if chat.screen.reorder else text
+    return visual_line(text, right_to_left=is_right_to_left(text)) if chat.screen.reorder else text
 
 
 def _many(count: int, noun: str) -> str:
