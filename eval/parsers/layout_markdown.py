@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import time
@@ -40,8 +41,8 @@ class LayoutMarkdown:
     def parse(self, path: Path) -> Parsed:
         began = time.perf_counter()
         try:
-            pymupdf.set_messages(stream=io.StringIO())  # it reports on each page it recognises
-            with pymupdf.open(path) as document:
+            pymupdf.set_messages(stream=io.StringIO())  # it reports on each page it recognises, and prints empty lines
+            with pymupdf.open(path) as document, contextlib.redirect_stdout(io.StringIO()):
                 chunks = pymupdf4llm.to_markdown(document, page_chunks=True, show_progress=False)
         except (pymupdf.FileDataError, pymupdf.EmptyFileError, ValueError) as exc:
             raise InputError(f"{path} cannot be read by pymupdf4llm: {exc}.") from exc
