@@ -59,6 +59,16 @@ def test_troubleshooting_has_every_error_and_no_other() -> None:
         assert len(example) > 10 and len(step) > 10, name
 
 
+def test_every_sentence_of_an_error_is_on_its_page() -> None:
+    build = runpy.run_path(str(DOCS / "build_errors.py"))
+    found, unread = build["sentences"]()
+    assert len(found) > 300
+    assert unread == build["PASSED_ON"], "write the sentence where the error is raised, or add it to PASSED_ON"
+    missing = [s.text for s in sorted(found) if f"- {build['_escaped'](s.text)} (" not in PAGES["errors.md"]]
+    assert not missing, "run: make docs"
+    assert PAGES["errors.md"] == build["page"](), "it is out of date; run: make docs"
+
+
 def test_every_error_of_the_tree_is_drawn_in_it() -> None:
     for name in ERRORS:
         assert re.search(rf"\b{name}\b", errors.__doc__ or ""), f"{name} is missing in the tree of rag_app.errors"
