@@ -1,13 +1,14 @@
 """Planted defects: does the report put each into its failure group?
 
-    python benchmarks/planted_failures.py [--every N] [--json FILE]
+    python benchmarks/planted_failures.py [--every N] [--json FILE] [--library DIR --questions JSONL]
 
 The sample papers are asked the sample questions; of those that the builtin answerer gets right, each is asked again
 with one defect planted: in the answer (a wrong number, swapped or foreign citations, an invented number beside the
 right answer, other words, a refusal, a failure), in what is found (the pages with the evidence left out), or in what
 was read (the evidence lost; a table's digits misread, its columns or row heads shifted, its rows lost, or all of it).
 Retrieval, citation check and refusal are the real ones. A defect after which the answer is still right has done no
-harm; it is counted beside the others. Exit code 1 when under 90 % are in the right group, or fewer than 80 took effect.
+harm; it is counted beside the others. With --library and --questions the same on papers of your own. Exit code 1 when
+under 90 % are in the right group, or fewer than 80 took effect.
 """
 
 from __future__ import annotations
@@ -230,20 +231,21 @@ IN_TABLES: dict[str, Reread] = {
 # --- planting -----------------------------------------------------------------------------------------------------
 
 
-def plant(library: Path, scratch: Path, *, every: int = 1) -> tuple[list[Planted], int]:
+def plant(library: Path, scratch: Path, *, questions: Path = QUESTIONS, every: int = 1) -> tuple[list[Planted], int]:
     """Every defect in every question it can be planted in, and how many did no harm.
 
-    library: of the sample papers; it is not changed. scratch: an empty folder for spoiled libraries. every: of the
-    questions one in so many is taken.
+    library: of the papers that are asked; it is not changed. scratch: an empty folder for spoiled libraries. every: of
+    the questions one in so many is taken.
     """
-    questions = read_questions(QUESTIONS)[::every]
+    asked_all = read_questions(questions)[::every]
     with Library.open(library, read_only=True) as whole:
-        rows = [asked_row(whole, question, whole.as_query_engine()) for question in questions]
-        by_id = {question.id: question for question in questions}
+        rows = [asked_row(whole, question, whole.as_query_engine()) for question in asked_all]
+        by_id = {question.id: question for question in asked_all}
         right = [by_id[row.id] for row in rows if row.scores.get("right")]
-        planted = list(_in_answers(whole, right, [q for q in questions if not q.answerable]))
+        planted = list(_in_answers(whole, right, [q for q in asked_all if not q.answerable]))
         planted += _told(whole, "evidence not found", "not_retrieved", list(_not_found(whole, right)))
-        papers = [whole.paper(info.document_id) for info in whole.documents()]
+        documents = {question.document for question in right}
+        papers = [paper for info in whole.documents() if (paper := whole.paper(info.document_id)).name in documents]
     tables = [question for question in right if question.kind == "table"]
     misread = {"evidence lost": (evidence_lost, right)} | {name: (change, tables) for name, change in IN_TABLES.items()}
     for defect, (change, asked) in misread.items():
@@ -284,7 +286,8 @@ def _reread(library: Library, papers: Sequence[Paper], change: Reread, questions
     for paper in papers:
         asked = [question for question in questions if question.document == paper.name]
         kept = [again for element in paper.elements if (again := change(element, asked)) is not None]
-        _commit(library, replace(paper, elements=tuple(kept)))
+        if tuple(kept) != paper.elements:
+            _commit(library, replace(paper, elements=tuple(kept)))
 
 
 def _commit(library: Library, paper: Paper) -> None:
@@ -331,12 +334,16 @@ def report(planted: Sequence[Planted], harmless: int) -> tuple[str, dict[str, An
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--every", type=int, default=1, help="take one question in so many")
+    parser.add_argument("--library", type=Path, help="of your own papers, instead of the sample papers")
+    parser.add_argument("--questions", type=Path, default=QUESTIONS, help="about them")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        with Library.open(Path(scratch) / "library") as library:
-            library.ingest(PAPERS)
-        planted, harmless = plant(Path(scratch) / "library", Path(scratch), every=arguments.every)
+        folder: Path = arguments.library or Path(scratch) / "library"
+        if arguments.library is None:
+            with Library.open(folder) as library:
+                library.ingest(PAPERS)
+        planted, harmless = plant(folder, Path(scratch), questions=arguments.questions, every=arguments.every)
     text, figures = report(planted, harmless)
     print(text)
     for one in planted:
