@@ -26,6 +26,8 @@ LEAVES = {
     "onnxruntime": ("adapters/builtin", "adapters/open_clip", "ingestion"),
     "cv2": ("adapters/builtin",),
     "prompt_toolkit": ("rag_app/repl",),
+    "starlette": ("rag_app/serve",),
+    "uvicorn": ("rag_app/serve",),
     "httpx": ("adapters/ollama",),
     "torch": ("adapters",),
     "transformers": ("adapters",),

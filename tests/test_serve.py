@@ -21,6 +21,7 @@ import pytest
 from rag_app import Library
 from tests import caption_replies as replies
 from tests.answering_models import knows
+from tests.conftest import ROOT
 from tests.made_pdfs import document
 from tests.ollama_server import Model, OllamaServer
 from tests.serving import FORM, PROGRAM, Reply, Served
@@ -393,7 +394,7 @@ def test_evaluation_reports_are_shown_shut_off(served: Served) -> None:
     (run / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     (folder / "broken").mkdir()
     (folder / "elsewhere").symlink_to(served.library.parent)
-    assert "rag-app eval report" in served.get(f"/evaluations/{run.name}").text
+    assert "no report yet" in served.get(f"/evaluations/{run.name}").text
     assert served.get(f"/evaluations/{run.name}/report").status == 404
     (run / "report.html").write_text("<script>alert(1)</script><h1>Recall</h1>", encoding="utf-8")
     listed = shown(served.get("/evaluations").text)
@@ -405,6 +406,20 @@ def test_evaluation_reports_are_shown_shut_off(served: Served) -> None:
     (folder / "broken" / "report.html").symlink_to(served.library / "library.sqlite")
     for name in ("elsewhere", "broken", "..", "nothing"):
         assert served.get(f"/evaluations/{name}/report").status == 404
+
+
+def test_a_report_is_made_from_its_run(served: Served) -> None:
+    run = served.library / "evaluations" / "20260116-101500-answers"
+    questions = ROOT / "data" / "questions" / "demo.jsonl"
+    command = [PROGRAM, "eval", "answers", questions, "--library", served.library, "--run", run]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    (run / "report.html").unlink(missing_ok=True)
+    assert served.get(f"/evaluations/{run.name}/report").status == 404
+    assert served.post(f"/evaluations/{run.name}/report").headers["location"] == f"/evaluations/{run.name}"
+    report = served.get(f"/evaluations/{run.name}/report")
+    assert report.status == 200 and "<h1" in report.text and "http" not in report.headers["content-security-policy"]
+    assert served.post("/evaluations/nothing/report").status == 404
 
 
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:

@@ -73,6 +73,7 @@ ROUTES = [
     Route("/evaluations", evaluations.evaluations),
     Route("/evaluations/{run}", evaluations.evaluation),
     Route("/evaluations/{run}/report", evaluations.report),
+    Route("/evaluations/{run}/report", evaluations.make_report, methods=["POST"]),
     Route("/static/style.css", _style),
     Route("/static/app.js", _script),
 ]

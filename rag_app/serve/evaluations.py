@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, RedirectResponse, Response
 
 from eval.runs import Run
 from rag_app.errors import RagAppError
+from rag_app.render.evaluation import write_report
+from rag_app.serve.forms import read_form
 from rag_app.serve.pages import page, session_of
 
 FOLDER = "evaluations"  # in the library
@@ -53,7 +56,7 @@ async def evaluation(request: Request) -> Response:
     """One run with its report."""
     folder = _folder(request)
     session = session_of(request)
-    return page(request, "evaluation.html.j2", run=await session.run(_look_at, folder), folder=folder)
+    return page(request, "evaluation.html.j2", run=await session.run(_look_at, folder))
 
 
 async def report(request: Request) -> Response:
@@ -62,6 +65,19 @@ async def report(request: Request) -> Response:
     if not path.is_file() or path.is_symlink():
         raise HTTPException(404)
     return FileResponse(path, media_type="text/html; charset=utf-8", headers=_ALONE)
+
+
+async def make_report(request: Request) -> Response:
+    """Make the report of a run from its items, in the place of an older one."""
+    session = session_of(request)
+    await read_form(request, secret=session.keys.form)
+    folder = _folder(request)
+    await session.run(_write, folder, session.library.path)
+    return RedirectResponse(f"/evaluations/{quote(folder.name)}", status_code=303)
+
+
+def _write(folder: Path, library: Path) -> None:
+    write_report(Run.open(folder), library=library, html=folder / REPORT)
 
 
 def _folder(request: Request) -> Path:

@@ -129,7 +129,8 @@ class PageWords:
     other_name: str = "Or another name"
     # evaluations
     no_evaluations: str = "There is no evaluation yet. Make one:"
-    no_report: str = "This run has no report yet. Make it:"
+    no_report: str = "This run has no report yet."
+    make_report: str = "Make the report"
     report: str = "Report"
     open_report: str = "Open the report"
     # errors
@@ -191,10 +192,10 @@ PAGE_WORDS = {
         pages="صفحه‌ها",
         of_pages="{n} صفحه",
         counted={
-            "text": ("{n} بخش متن",) * 2,
-            "figure": ("{n} شکل",) * 2,
-            "table": ("{n} جدول",) * 2,
-            "formula": ("{n} فرمول",) * 2,
+            "text": ("{n} بخش متن", "{n} بخش متن"),
+            "figure": ("{n} شکل", "{n} شکل"),
+            "table": ("{n} جدول", "{n} جدول"),
+            "formula": ("{n} فرمول", "{n} فرمول"),
         },
         remove="حذف",
         really_remove="{name} از کتابخانه حذف شود؟ فایل خودتان سر جایش می‌ماند.",
@@ -255,7 +256,8 @@ PAGE_WORDS = {
         builtin_always="مدل‌های builtin همیشه در دسترس‌اند.",
         other_name="یا نامی دیگر",
         no_evaluations="هنوز ارزیابی‌ای انجام نشده است. یکی انجام دهید:",
-        no_report="این اجرا هنوز گزارشی ندارد. آن را بسازید:",
+        no_report="این اجرا هنوز گزارشی ندارد.",
+        make_report="ساختن گزارش",
         report="گزارش",
         open_report="بازکردن گزارش",
         wrong="انجام نشد",
