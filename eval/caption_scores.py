@@ -34,11 +34,11 @@ LABELS: Mapping[str, str] = {
     "cider_d": "CIDEr-D, 0 to 10",
     "clip_score": "CLIPScore, 0 to 2.5",
     "ref_clip_score": "RefCLIPScore",
-    "words": "words",
-    "sentences": "sentences",
-    "things": "distinct things named",
-    "attributes": "distinct attributes",
-    "numbers": "distinct numbers",
+    "word_count": "words",
+    "sentence_count": "sentences",
+    "thing_count": "distinct things named",
+    "attribute_count": "distinct attributes",
+    "number_count": "distinct numbers",
     "language_purity": "words in the language",
     "variety": "different three-word runs",
     "unrepeated": "passes the check of repetition",
@@ -132,16 +132,16 @@ def _against(text: str, references: Sequence[str]) -> dict[str, float]:
 def _own(text: str, language: str) -> dict[str, float]:
     """What needs neither reference nor model; what depends on the language only for those with word lists."""
     found: dict[str, float | None] = {
-        "words": float(len(words_of(text))),
-        "sentences": float(len(sentences(text))),
+        "word_count": float(len(words_of(text))),
+        "sentence_count": float(len(sentences(text))),
         "variety": variety(text),
         "unrepeated": float(not repetition(text)),
     }
     known = _known(language)
     if known:
         said = told(text, known)
-        found |= {"things": float(len(said.things)), "attributes": float(len(said.attributes))}
-        found |= {"numbers": float(len(said.numbers)), "language_purity": purity(text, known)}
+        found |= {"thing_count": float(len(said.things)), "attribute_count": float(len(said.attributes))}
+        found |= {"number_count": float(len(said.numbers)), "language_purity": purity(text, known)}
     return {name: value for name, value in found.items() if value is not None}
 
 

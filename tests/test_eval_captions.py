@@ -79,7 +79,11 @@ def test_rows_of_the_captioner(written: Path, references: Path) -> None:
     gold = PEOPLE_SAY["a.png"]["en"]
     assert short.scores["chrf"] == chrf(ENGLISH[0], gold) and short.scores["bleu"] == bleu(ENGLISH[0], gold)
     assert short.record["references"] == gold
-    assert short.scores["words"] == 16 and short.scores["sentences"] == 1 and short.scores["language_purity"] == 1
+    assert (
+        short.scores["word_count"] == 16
+        and short.scores["sentence_count"] == 1
+        and short.scores["language_purity"] == 1
+    )
     looped = rows["ollama:two/a.png/en/detailed"].scores
     assert (
         looped["unrepeated"] == 0 and looped["variety"] < 0.1 < rows["ollama:one/a.png/en/detailed"].scores["variety"]
@@ -154,7 +158,7 @@ def test_clip_score_by_hand(tmp_path: Path, references: Path) -> None:
     assert right["ref_clip_score"] == pytest.approx(2 / (1 / (2.5 * cosine) + 1 / like))
     assert rows["mine/b.png/en/caption"].scores["clip_score"] < 0.1 < right["clip_score"]
     assert "gone.png" in rows["mine/gone.png/en/caption"].unscored["clip_score"]
-    assert "words" in rows["mine/gone.png/en/caption"].scores
+    assert "word_count" in rows["mine/gone.png/en/caption"].scores
 
 
 def test_the_same_caption_in_two_files(written: Path) -> None:
@@ -218,3 +222,20 @@ def test_people_stand_far_above_chance(real_papers: Path) -> None:
             for one in (PEOPLE, CHANCE)
         )
         assert people > 10 * chance, language
+
+
+def test_shorter_captions_are_not_worse(rag_app: CommandLine, tmp_path: Path) -> None:
+    """--no-worse-than leaves counts aside, and sees captions that go in circles."""
+
+    def run(name: str, texts: list[str], *more: object) -> int:
+        path = tmp_path / name / "mine.jsonl"
+        path.parent.mkdir()
+        lines = [{"image": f"{n}.png", "captions": {"en": text}} for n, text in enumerate(texts)]
+        path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+        return rag_app("eval", "captions", path, "--run", tmp_path / name / "run", *more).returncode
+
+    before = [f"A brown dog sits on the green grass beside a red bench, number {n}." for n in range(8)]
+    assert run("before", before) == 0
+    earlier = tmp_path / "before" / "run"
+    assert run("shorter", ["A brown dog sits on grass."] * 8, "--no-worse-than", earlier) == 0
+    assert run("looping", ["A dog sits, a dog sits, a dog sits, a dog sits."] * 8, "--no-worse-than", earlier) == 1

@@ -80,14 +80,15 @@ def worse(before: Run, after: Run) -> list[str]:
     """A sentence for each metric in which `after` is worse than `before`, by more than chance explains.
 
     Worse is a metric whose mean over the common items fell, with a 95 % bootstrap interval of the paired difference
-    that lies below 0; and a share of items without result that rose (McNemar, p < 0.05).
+    that lies below 0; and a share of items without result that rose (McNemar, p < 0.05). A metric whose name ends in
+    _count, as the words of a caption, is neither better nor worse.
     """
     comparison = compare_runs(before, after)
     reasons = [
         f"{one.metric} fell from {one.before:.3f} to {one.after:.3f} over {one.n} common items: "
         f"{one.difference:+.3f} [{one.low:+.3f}, {one.high:+.3f}]."
         for one in comparison.differences
-        if one.high < 0
+        if one.high < 0 and not one.metric.endswith("_count")
     ]
     lost, mended = len(comparison.newly_failed), len(comparison.mended)
     if lost > mended and mcnemar(mended, lost) < SIGNIFICANT:

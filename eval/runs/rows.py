@@ -16,7 +16,8 @@ class Row:
 
     id        of the question, picture or element; unique in its run
     groups    what summaries are split by: {"language": "fa", "kind": "table"}
-    scores    metric -> value; finite. A share or a grade is 0 to 1, higher is better
+    scores    metric -> value; finite. A share or a grade is 0 to 1, higher is better; a count, whose name ends in
+              _count, is neither better nor worse
     unscored  metric -> why it could not be worked out, a sentence; counted beside the mean, never part of it
     error     why there is no result at all, a sentence; the item then has no scores
     seconds   by stage
