@@ -109,7 +109,7 @@ def _against_pages(question: Question, answer: Answer) -> dict[str, float | None
 def _against_gold(question: Question, answer: Answer) -> dict[str, float | None]:
     """The answer's words against the gold answers; a refusal says nothing of what was asked, whatever its words."""
     said = "" if answer.refused else _said(answer)
-    gold = question.answers
+    gold = question.answers if question.kind != "cross_page" else (" ".join(question.answers),)  # it takes them all
     in_formulas = question.kind == "formula"  # whose digits are indices and exponents
     return {
         "exact_match": exact_match(said, gold),

@@ -171,6 +171,13 @@ def test_a_refusal_is_no_answer() -> None:
     assert answer_row(asked("unanswerable"), refusal).scores == {"refusal_precision": 1.0, "refusal_recall": 1.0}
 
 
+def test_an_answer_from_several_pages_takes_all_its_parts() -> None:
+    question = Question("1", "?", "en", "cross_page", "a.pdf", ("12 cats", "7 dogs"), (1, 2))
+    half, whole = (answer_row(question, answered(text)).scores for text in ("7 dogs", "12 cats and 7 dogs"))
+    assert (half["right"], half["numeric_match"], half["token_recall"]) == (0, 0, 0.5)
+    assert (whole["right"], whole["numeric_match"], whole["token_recall"]) == (1, 1, 1)
+
+
 def test_an_answer_where_there_is_none() -> None:
     row = answer_row(asked("unanswerable"), answered("It is 12 [1].", citation("It is 12.")))
     assert row.scores == {"refusal_recall": 0.0, "numbers_supported": 1.0}
