@@ -28,6 +28,9 @@ LOADERS: dict[tuple[Role, str], str] = {
     ("image_embedding", "openclip"): "adapters.open_clip.embedding:load",
     ("vision", "ollama"): "adapters.ollama.language:load_vision",
     ("judge", "ollama"): "adapters.ollama.language:load",
+    ("answer", "hf"): "adapters.huggingface.language:load",
+    ("vision", "hf"): "adapters.huggingface.language:load",
+    ("judge", "hf"): "adapters.huggingface.language:load",
 }
 
 

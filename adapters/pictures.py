@@ -16,6 +16,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from rag_app.errors import CorruptPicture, EmptyFile, InputError, TooLarge
 
+LONG_SIDE = 1568  # pixels; for a model that writes, larger pictures are scaled down: more costs tokens and time
+SHORT_SIDE = 28  # pixels; a thinner picture is padded with white: Qwen-VL's patches are that large
 MAX_PIXELS = 89_000_000  # just under where Pillow itself warns of a bomb; 270 MB unpacked
 # A JPEG is decoded at the smallest size that still has this many times the pixels a side that the model wants.
 # Measured on 24 scientific pages and crops of 1800 to 3080 pixels (ViT-B-32 and RN50, random weights): cosine to the
@@ -92,3 +94,13 @@ def _eight_bits(image: Image.Image) -> Image.Image:
         low, high = 0, 0xFFFF
     scale = 255.0 / max(high - low, 1e-9)
     return image.convert("F").point(lambda value: value * scale - low * scale + 0.5).convert("L")
+
+
+def sized(image: Image.Image) -> Image.Image:
+    """The picture as a model that writes gets it: at most LONG_SIDE pixels a side and at least SHORT_SIDE."""
+    image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
+    if min(image.size) >= SHORT_SIDE:
+        return image
+    padded = Image.new("RGB", (max(image.width, SHORT_SIDE), max(image.height, SHORT_SIDE)), "white")
+    padded.paste(image, ((padded.width - image.width) // 2, (padded.height - image.height) // 2))
+    return padded

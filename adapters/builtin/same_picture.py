@@ -21,12 +21,14 @@ _RATIO = 0.8  # of the distances to the nearest and the second nearest feature
 _REPROJECTION_PIXELS = 3.0
 _SCALES = (0.4, 2.5)  # by which one picture may be larger than the other
 _OVERLAP = 0.25  # share of the second picture that must be covered
-_CONTRAST = 2.0  # standard deviation of the grey levels below which there is nothing to compare
+_CONTRAST = 0.5  # grey levels, standard deviation of the details, below which there is nothing to compare
 _EDGE = np.ones((5, 5), np.uint8)
-# Set on 707 brain MRI slices and 200 changed copies (benchmarks/medical_leaks.py measures this anew): copies correlate
-# by 0.995 or more, neighbouring slices of one scan by up to 0.965, other pictures by less than 0.85.
-SAME = 0.98
-RELATED = 0.85
+# Pixels, of the details that are compared: coarser ones are alike in any two pictures of one organ, finer ones are noise.
+_FINE, _COARSE = 1.0, 4.0
+# Set on 600 brain MRI slices and 200 changed copies (benchmarks/medical_leaks.py measures this anew): copies correlate
+# by 0.97 or more, neighbouring slices of one scan by 0.5 to 0.81, others less; drawings of one chest by up to 0.55.
+SAME = 0.9
+RELATED = 0.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,8 +44,8 @@ class Look:
 
 @dataclass(frozen=True, slots=True)
 class Likeness:
-    """correlation: of the grey levels where the pictures overlap, -1 to 1, the better of upright and mirrored; 0 where
-    no similarity carries one onto the other. overlap: share of the second picture, 0 to 1."""
+    """correlation: of the details where the pictures overlap, -1 to 1, the better of upright and mirrored; 0 where no
+    similarity carries one onto the other. overlap: share of the second picture, 0 to 1."""
 
     correlation: float = 0.0
     overlap: float = 0.0
@@ -87,6 +89,12 @@ def _features(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray([point.pt for point in points], np.float32), descriptors.astype(np.uint8)
 
 
+def _details(grey: np.ndarray) -> np.ndarray:
+    """Difference of two blurred pictures (height, width), which keeps what is between fine and coarse."""
+    levels = grey.astype(np.float32)
+    return cv2.GaussianBlur(levels, (0, 0), _FINE) - cv2.GaussianBlur(levels, (0, 0), _COARSE)
+
+
 def _aligned(one: Look, other: Look) -> Likeness:
     if min(len(one.points), len(other.points)) < 4:
         return Likeness()
@@ -111,7 +119,7 @@ def _aligned(one: Look, other: Look) -> Likeness:
     overlap = float(inside.mean())
     if overlap < _OVERLAP:
         return Likeness()
-    a, b = (cv2.GaussianBlur(grey, (0, 0), 1)[inside].astype(np.float64) for grey in (carried, other.grey))
+    a, b = (_details(grey)[inside] for grey in (carried, other.grey))
     if min(a.std(), b.std()) < _CONTRAST:
         return Likeness()
     return Likeness(float(np.corrcoef(a, b)[0, 1]), overlap)

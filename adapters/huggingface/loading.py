@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from rag_app.errors import ModelFailed, ModelUnsuitable, WeightsMissing
 NEEDED = ("torch", "torchvision", "transformers", "accelerate", "peft")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class Parts:
     """A loaded model, in evaluation mode: fp32 on a processor, bf16 on a GPU, nf4 where it is quantised.
 
@@ -80,6 +82,17 @@ def load(source: Source, *, device: str | None = None) -> Parts:
     return Parts(source, model, _processor(source, found), marks, found.revision, found.folder, device)
 
 
+def check(source: Source) -> None:
+    """Make sure that `load` can load it, as far as that can be told without its weights. Raises as `load`."""
+    check_installed(source)
+    found = files.locate(source)
+    _check_architecture(source, found)
+    if source.adapter is not None:
+        from adapters.lora.vision_language import check_base
+
+        check_base(source.adapter, base=source.base, base_fingerprint=files.fingerprint(found.weights))
+
+
 def check_installed(source: Source) -> None:
     """Raises ModelUnsuitable, with the pip command, where a package this model needs is missing."""
     if any(importlib.util.find_spec(package) is None for package in NEEDED):
@@ -108,15 +121,16 @@ def _model(source: Source, found: files.Files, device: str) -> Any:  # Any: PreT
         bnb_4bit_compute_dtype=dtype,
     )
     try:
-        return AutoModelForImageTextToText.from_pretrained(
-            str(found.folder),
-            dtype=dtype,
-            device_map={"": device},
-            quantization_config=four_bit if source.quantised else None,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
+        with _no_bars():
+            return AutoModelForImageTextToText.from_pretrained(
+                str(found.folder),
+                dtype=dtype,
+                device_map={"": device},
+                quantization_config=four_bit if source.quantised else None,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+            )
     except torch.OutOfMemoryError as exc:
         raise ModelFailed(
             f"{source.name} does not fit into the GPU's memory; add #4bit after its name, or use a smaller model."
@@ -165,6 +179,20 @@ def _processor(source: Source, found: files.Files) -> Any:  # Any: ProcessorMixi
             "whose name often ends in -Instruct or -it."
         )
     return processor
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    """transformers shows no progress bar of its own inside."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()
 
 
 def _short(exc: Exception) -> str:

@@ -11,11 +11,9 @@ import math
 
 from PIL import Image, UnidentifiedImageError
 
-from adapters.pictures import FORMATS, MAX_PIXELS, plain
+from adapters.pictures import FORMATS, LONG_SIDE, MAX_PIXELS, SHORT_SIDE, plain, sized
 from rag_app.errors import CorruptPicture, TooLarge
 
-LONG_SIDE = 1568  # pixels; larger pictures are scaled down: more costs tokens and time, and models see no more
-SHORT_SIDE = 28  # pixels; a thinner picture is padded with white: Qwen-VL's patches are that large
 _LOSSY = {"JPEG", "MPO"}
 _JPEG_QUALITY = 92
 
@@ -40,7 +38,7 @@ def normalised(image: bytes) -> bytes:
             opened.load()
             if normal:
                 return image
-            sent = _sized(plain(opened))
+            sent = sized(plain(opened))
     except (Image.DecompressionBombWarning, Image.DecompressionBombError) as exc:
         raise TooLarge(_too_large("too many pixels")) from exc
     except UnidentifiedImageError as exc:
@@ -78,12 +76,3 @@ def _is_normal(image: Image.Image) -> bool:
         and max(image.size) <= LONG_SIDE
         and min(image.size) >= SHORT_SIDE
     )
-
-
-def _sized(image: Image.Image) -> Image.Image:
-    image.thumbnail((LONG_SIDE, LONG_SIDE), Image.Resampling.LANCZOS)
-    if min(image.size) >= SHORT_SIDE:
-        return image
-    padded = Image.new("RGB", (max(image.width, SHORT_SIDE), max(image.height, SHORT_SIDE)), "white")
-    padded.paste(image, ((padded.width - image.width) // 2, (padded.height - image.height) // 2))
-    return padded

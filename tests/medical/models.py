@@ -277,6 +277,9 @@ def save(folder: Path, kind: Any, config: Any, processor: Any, end: str) -> Path
     with torch.random.fork_rng():
         torch.manual_seed(SEED)
         model = kind(config)
+        for name, parameter in model.named_parameters():
+            if "gate" in name.rpartition(".")[2] or "mm_input_projection" in name:
+                torch.nn.init.normal_(parameter, std=0.3)  # zero as they are made: the model would not see
     tokens = processor.tokenizer
     model.generation_config.eos_token_id = tokens.convert_tokens_to_ids(end)
     model.generation_config.pad_token_id = tokens.pad_token_id
