@@ -104,6 +104,7 @@ def _manifest(cases: list[Case], chosen: list[Parser], total: int) -> Any:  # An
     from eval.runs.manifest import digest_of_files, digest_of_texts
     from ingestion.describe.prompts import PROMPT_VERSIONS
 
+    vision = [parser.name for parser in chosen if isinstance(parser, VisionParser)]
     digests = {
         "papers": digest_of_files(case.path for case in cases),
         "truths": digest_of_texts(case.truth.sha256 for case in cases if case.truth),
@@ -113,7 +114,7 @@ def _manifest(cases: list[Case], chosen: list[Parser], total: int) -> Any:  # An
     return Manifest(
         "extraction",
         total,
-        models={"vision": ", ".join(parser.name for parser in chosen if isinstance(parser, VisionParser))},
+        models={"vision": ", ".join(vision)} if vision else {},
         settings={"parsers": [parser.name for parser in chosen], "papers": [case.name for case in cases]},
         digests=digests,
         command=command_line(),
