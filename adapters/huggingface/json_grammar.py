@@ -33,10 +33,13 @@ def follow(parts: Parts, schema: Mapping[str, Any], prompt_width: int, count: in
     from transformers import LogitsProcessor, LogitsProcessorList
 
     words = from_tokenizer(parts.tokenizer, eos_token=ends)
-    grammar = LLMatcher.grammar_from_json_schema(json.dumps(dict(schema)), defaults=_FORM)
+    grammar = LLMatcher.grammar_from_json_schema(json.dumps(_closed(dict(schema))), defaults=_FORM)
     matchers = [LLMatcher(words, grammar) for _ in range(count)]
     if matchers and matchers[0].is_error():
         raise ModelUnsuitable(f"This JSON Schema cannot be followed: {matchers[0].get_error()}.")
+    only_ends = allocate_token_bitmask(1, words.vocab_size) & 0
+    for end in ends:
+        only_ends[0].view(np.uint32)[end // 32] |= np.uint32(1 << end % 32)
 
     class Following(LogitsProcessor):
         def __init__(self) -> None:
@@ -52,9 +55,23 @@ def follow(parts: Parts, schema: Mapping[str, Any], prompt_width: int, count: in
             for place, matcher in enumerate(matchers):
                 if not matcher.is_stopped():
                     fill_next_token_bitmask(matcher, allowed, place)
+                else:  # the JSON is whole
+                    allowed[place] = only_ends[0]
             bits = np.unpackbits(allowed.view(np.uint8), axis=1, bitorder="little")[:, : scores.shape[1]].astype(bool)
             mask = torch.zeros_like(scores, dtype=torch.bool)  # what the tokenizer lacks is not allowed
             mask[:, : bits.shape[1]] = torch.from_numpy(bits).to(scores.device)
             return scores.masked_fill(~mask, float("-inf"))
 
     return LogitsProcessorList([Following()])
+
+
+def _closed(part: Any) -> Any:  # Any: JSON
+    """The schema with its objects closed: no property but those it names, as Ollama reads a schema."""
+    if isinstance(part, list):
+        return [_closed(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    closed = {key: _closed(value) for key, value in part.items()}
+    if isinstance(closed.get("properties"), dict) and closed.get("type") == "object":
+        closed.setdefault("additionalProperties", False)
+    return closed
