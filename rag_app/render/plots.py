@@ -184,10 +184,9 @@ def _dots(axes: Axes, plot: Dots) -> None:
 def _curves(axes: Axes, plot: Curves) -> None:
     from matplotlib.ticker import MaxNLocator
 
-    for (name, (x, y)), colour, dash in zip(
-        plot.lines.items(), SERIES, ("-", "--", "-.", ":", "-", "--"), strict=False
-    ):
-        axes.plot(x, y, dash, color=colour, label=name, drawstyle="steps-post" if plot.steps else "default")
+    for s, (name, (x, y)) in enumerate(plot.lines.items()):
+        drawn = "steps-post" if plot.steps else "default"
+        axes.plot(x, y, ("-", "--", "-.", ":")[s % 4], color=SERIES[s % 6], label=name, drawstyle=drawn)
     if plot.logarithmic:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -201,8 +200,8 @@ def _curves(axes: Axes, plot: Curves) -> None:
 def _stack(axes: Axes, plot: Stack) -> None:
     at = range(len(plot.rows))
     left = [0.0] * len(plot.rows)
-    for (part, values), colour in zip(plot.parts.items(), SERIES, strict=False):
-        axes.barh(at, values, left=left, height=0.6, color=colour, label=part)
+    for s, (part, values) in enumerate(plot.parts.items()):
+        axes.barh(at, values, left=left, height=0.6, color=SERIES[s % 6], label=part)
         left = [a + b for a, b in zip(left, values, strict=True)]
     for y, whole in zip(at, left, strict=True):
         axes.annotate(f" {whole:.3g}", (whole, y), fontsize=7.5, color=INK["--soft"], va="center")
