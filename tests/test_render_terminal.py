@@ -77,6 +77,10 @@ def test_styles_go_with_their_letters_in_the_order_of_the_eye() -> None:
     assert lines[0].endswith("•") and "۷۲" in lines[0] and cell_len(lines[0]) == 40
 
 
+def test_a_code_point_that_stands_for_nothing_is_shown() -> None:
+    assert "\u0378" in visual_line("مدل \u0378 خوب", right_to_left=True)
+
+
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=300), st.booleans())
 @settings(deadline=None)
 def test_any_text_is_shown_without_steering_the_terminal(text: str, reorder: bool) -> None:

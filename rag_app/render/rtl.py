@@ -59,10 +59,7 @@ def visual_line(line: str, *, right_to_left: bool) -> str:
     """
     if not has_right_to_left(line):
         return line
-    from bidi.algorithm import get_display
-
-    shown = get_display(joined_letters(line), base_dir="R" if right_to_left else "L")
-    return shown if isinstance(shown, str) else shown.decode()
+    return reordered(joined_letters(line), right_to_left=right_to_left)[0]
 
 
 def joined_letters(line: str) -> str:
@@ -80,6 +77,8 @@ def reordered(text: str, *, right_to_left: bool) -> tuple[str, list[int]]:
     algorithm.get_embedding_levels(text, storage)
     for index, character in enumerate(storage["chars"]):
         character["index"] = index
+        if not character["type"]:  # an unassigned code point, on which python-bidi stops; such run from left to right
+            character["type"] = character["orig"] = "L"
     for step in (
         algorithm.explicit_embed_and_overrides,
         algorithm.resolve_weak_types,

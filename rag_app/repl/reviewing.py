@@ -42,7 +42,7 @@ def _begun(chat: Chat, name: str) -> Review:
     from eval.generation.reviewing import Review
 
     path = path_of(name)
-    if not exists(path):
+    if not exists(path) or path.is_dir():
         raise UsageError(f"There is no file {name[:200]}; make one with rag-app eval generate, or write {_HOW}.")
     return Review(QuestionFile(path), chat.library)
 
