@@ -123,6 +123,19 @@ def test_a_set_in_another_form_is_left_alone(tmp_path: Path) -> None:
         QuestionFile(path)
 
 
+def test_what_is_no_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    for path, said in (
+        (Path(), "is a folder"),
+        (Path("/"), "is a folder"),
+        (tmp_path, "is a folder"),
+        (tmp_path / "file" / "set.jsonl", "cannot be read"),
+        (tmp_path / ("x" * 300), "cannot be read"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            QuestionFile(path)
+
+
 def process(path: Path, library: Path, typed: str, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [PROGRAM, "eval", "review", path, "--library", library, *words],

@@ -15,10 +15,12 @@ from rag_app.errors import InputError, UsageError
 class QuestionFile:
     """The questions of a file and those dropped from it; a file that is not there yet holds none.
 
-    Raises InputError when a file is no question set.
+    Raises UsageError when `path` is no file that could be written, InputError when a file is no question set.
     """
 
     def __init__(self, path: Path) -> None:
+        if not path.name or os.path.isdir(path):  # noqa: PTH112  # Path.is_dir raises on a name that no file can have
+            raise UsageError(f"{path} is a folder; name a file in it, such as {path / 'questions.jsonl'}.")
         self.path = path
         self.dropped_path = path.with_name(f"{path.stem}.dropped{path.suffix}")
         self.questions = _read(path)
@@ -58,8 +60,13 @@ class QuestionFile:
 
 def _read(path: Path) -> list[Question]:
     """The questions of a file; none of one that is missing or empty, as it is when all were dropped."""
-    if not path.exists() or not path.stat().st_size:
+    try:
+        if not path.stat().st_size:
+            return []
+    except FileNotFoundError:
         return []
+    except OSError as exc:
+        raise UsageError(f"{path} cannot be read ({exc.strerror}). Name another file.") from exc
     questions = list(read_questions(path))
     if any(len(question.evidence) != len(question.pages) for question in questions):
         raise InputError(
