@@ -7,6 +7,7 @@ import queue
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
@@ -37,6 +38,8 @@ from rag_app.models import Reply
 from rag_app.settings import Settings
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from adapters.huggingface.generating import Options, Written
     from adapters.huggingface.loading import Parts
     from adapters.huggingface.prompting import Message
@@ -52,8 +55,10 @@ _ROLES = {
     MessageRole.MODEL: "assistant",
 }
 
-# Models in use, by name: two roles with the same model share it. It goes when nobody holds it any more.
+# Models in use, by name: two roles with the same model share it. The latest stays for the next question; the others go
+# when nobody holds them any more.
 _loaded: WeakValueDictionary[str, Parts] = WeakValueDictionary()
+_latest: list[Parts] = []
 _loading = threading.RLock()
 
 
@@ -97,7 +102,9 @@ class HuggingFaceModel(LLM):
             with _loading:
                 found = _loaded.get(self.name)
                 if found is None:
+                    _latest.clear()  # before the next one comes into memory
                     found = _loaded[self.name] = loading.load(self._source)
+                    _latest.append(found)
                 self._parts = found
         return self._parts
 
@@ -206,6 +213,20 @@ class HuggingFaceModel(LLM):
             if on_done is not None:
                 on_done(len(found))
         return [found[place] for place in range(len(prompts))]
+
+    def weigh(
+        self,
+        images: Sequence[Path | bytes],
+        question: str,
+        answers: Sequence[str],
+        *,
+        on_done: Callable[[int], None] | None = None,
+    ) -> np.ndarray:
+        """(n_images, n_answers) float64, how likely each answer is; see likelihood.log_likelihoods."""
+        from adapters.huggingface.likelihood import log_likelihoods
+
+        with self._lock:
+            return log_likelihoods(self.parts, images, question, answers, on_done=on_done)
 
     def _write(
         self,

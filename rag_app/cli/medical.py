@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from rag_app.medical.records import Split
 
 _PROBLEMS_SHOWN = 5
+MEMBERS = {
+    "prepare": "rag_app.cli.medical:prepare",
+    "ask": "rag_app.cli.medical_ask:ask",
+    "calibrate": "rag_app.cli.medical_ask:calibrate",
+}
 
 
-@click.group("medical", cls=Group, members={"prepare": "rag_app.cli.medical:prepare"})
+@click.group("medical", cls=Group, members=MEMBERS)
 def medical() -> None:
     """Make medical images ready for a vision model, and see how well it diagnoses.
 
@@ -77,7 +82,7 @@ def prepare(
 
     Images of one patient, copies of an image (cropped, mirrored, resized, lighter, saved again) and neighbouring slices
     stay in one part. A split that comes with the source is searched for copies across its parts and refused with the
-    numbers where it has them.
+    numbers where it has them; a validation part that it lacks is taken out of its training part.
     """
     from rag_app.cli.progress import ProgressBar
     from rag_app.medical import DISCLAIMER
