@@ -40,9 +40,8 @@ def similarity_by(embedding: BaseEmbedding) -> Similarity:
     known = languages_of(embedding)
 
     def similarity(a: str, b: str) -> float:
-        strange = {language_of(text) for text in (a, b)} - known if known is not None else set()
-        if strange:
-            raise UsageError(f"{embedding.model_name} was not trained on {', '.join(sorted(strange))}.")
+        if known is not None and not known.issuperset(map(language_of, (a, b))):
+            raise UsageError(f"{embedding.model_name} was trained on texts in {', '.join(sorted(known))} alone.")
         x, y = (np.asarray(vector) for vector in embedding.get_text_embedding_batch([a, b]))
         size = float(np.linalg.norm(x) * np.linalg.norm(y))
         return min(1.0, max(0.0, float(x @ y) / size)) if size else 0.0
