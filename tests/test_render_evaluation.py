@@ -275,7 +275,7 @@ def test_changes_since_an_earlier_run(tmp_path: Path) -> None:
         ("retrieved but not used", "cited wrongly", (("a", "How?"),))
     ]
     html = page_of(after, before)
-    assert "right: 1 items flipped" in html
+    assert "right: 1 flipped" in html
     assert "1 only before, 1 only now" in html
 
 

@@ -34,11 +34,18 @@ _MAIN = {"answers": "right", "retrieval": "hit@5", "quiz": "with_library"}
 _SWEEP = "sweep"  # its items are of several settings, so that no mean over all of them says anything
 _FOLLOWED = ("answers", "retrieval", "quiz")  # kinds of runs whose failures are followed from the file to the answer
 _HEADLINES = {
-    "answers": ("right", "answered", "citation_precision", "refusal_recall"),
+    "answers": (
+        "right",
+        "answered",
+        "citation_precision",
+        "refusal_recall",
+        "ragas_faithfulness",
+        "ragas_factual_correctness",
+    ),
     "retrieval": ("hit@1", "hit@5", "recall@5", "ndcg@10"),
     "quiz": ("closed_book", "with_library", "page_found"),
 }
-_MOST_HEADLINES = 4
+_FIRST_LINES = 4  # of the metrics are the headlines of other kinds of runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +241,7 @@ def _main(run: Run, lines: Sequence[MetricLine]) -> str | None:
 def _headlines(run: Run, lines: Sequence[MetricLine]) -> tuple[MetricLine, ...]:
     wanted = _HEADLINES.get(run.manifest.kind, ())
     chosen = [line for name in wanted for line in lines if line.name == name]
-    return tuple((chosen or lines)[:_MOST_HEADLINES])
+    return tuple(chosen or lines[:_FIRST_LINES])
 
 
 def _table(summary: Summary, groups: Sequence[Group]) -> tuple[tuple[str, tuple[str, ...]], ...]:
