@@ -318,7 +318,7 @@ def test_the_models_page_says_that_no_ollama_answers(served: Served) -> None:
     [
         ("answer", "ollama:nothing", "No Ollama answers"),
         ("answer", "", "is no model name"),
-        ("answer", "hf:x", "cannot be filled"),
+        ("answer", "openclip:ViT-B-32/openai", "cannot be filled"),
         ("text_embedding", "builtin", "cannot be changed here"),
         ("nothing", "builtin", "cannot be changed here"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+import shutil
 from pathlib import Path
 
 import pymupdf
@@ -12,8 +13,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from eval.comparing import iou
 from rag_app import Library
+from tests.answering_models import knows
 from tests.browser.conftest import Open
 from tests.browser.looking import points, truth
+from tests.ollama_server import Model, OllamaServer
 from tests.serving import Served
 
 PAPER = "vision_language_models"
@@ -108,6 +111,28 @@ def test_a_refusal_and_an_error_are_told_in_place(served: Served, open_page: Ope
     page.press("#question", "Enter")
     expect(page.locator(".pending .failed")).to_contain_text("may have 8,000")
     assert page.input_value("#question").startswith("xxx"), "what was written is not lost"
+
+
+def test_a_draft_is_shown_as_it_is_written_and_can_be_stopped(
+    tmp_path: Path, sample_library: Path, open_page: Open
+) -> None:
+    library = Path(shutil.copytree(sample_library, tmp_path / "library"))
+    models = [Model("slow:7b", {"completion"}, context_length=32768, replies=knows, piece_s=0.3)]
+    with OllamaServer(models=models) as ollama, Served(library, OLLAMA_HOST=ollama.url) as served:
+        served.post("/models", ("role", "answer"), ("name", "ollama:slow:7b"))
+        page = open_page()
+        page.goto(served.url)
+        page.fill("#question", "Which initial value does CLIP give to the temperature?")
+        page.press("#question", "Enter")
+        expect(page.locator(".pending .draft")).to_contain_text("CLIP", timeout=30_000)
+        expect(page.locator(".pending .state")).to_have_text("A draft, not checked yet:")
+        page.click("button.main")
+        expect(page.locator(".pending .failed")).to_contain_text("Nothing of it was kept")
+        assert page.input_value("#question").startswith("Which initial value"), "to be asked again"
+        expect(page.locator("button.main")).to_have_text("Ask")
+        asked(page, "Which initial value does CLIP give to the temperature?")
+        expect(page.locator(".turn:not(.pending)")).to_contain_text("CLIP starts it at 0.07.")
+        page.close()  # before its server
 
 
 def test_a_paper_is_turned_and_enlarged_by_keys(served: Served, open_page: Open) -> None:

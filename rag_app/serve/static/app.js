@@ -41,9 +41,15 @@ function asking(form) {
     }
   });
 
+  button.addEventListener("click", (event) => {
+    if (!stop) return;
+    event.preventDefault();  // nothing is to be sent, whether or not the next question has been begun
+    stop.abort();
+  });
+
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    if (stop) return stop.abort();
+    if (stop) return;
     stop = new AbortController();
     const pending = element("section", "turn pending");
     const asked = element("h2", "", box.value.trim());
