@@ -50,10 +50,11 @@ class Gold:
 
     def held_by(self, text: str) -> bool:
         """Whether `text` holds the quote, or an accepted answer that says enough; without a quote, any answer."""
-        if not self.quote:
-            return self.answered_by(text)
-        telling = [answer for answer in self.answers if len(squeeze(answer)) >= _TELLING]
-        return stands(self.quote, text) or any(stands(answer, text) for answer in telling)
+        return stands(self.quote, text) or self.told_by(text) if self.quote else self.answered_by(text)
+
+    def told_by(self, text: str) -> bool:
+        """Whether `text` holds an accepted answer that stands nowhere by chance."""
+        return any(len(squeeze(answer)) >= _TELLING and stands(answer, text) for answer in self.answers)
 
     def answered_by(self, text: str) -> bool:
         return any(holds(text, answer, tolerance=self.tolerance) for answer in self.answers)
@@ -213,7 +214,8 @@ def _is_row(line: str, row: str) -> bool:
 
 
 def _values(text: str) -> list[str]:
-    return [str(number.value.normalize()) for number in claimed(text)]
+    """The numbers of a text in order; 10^19 as the text layer has it, 1019."""
+    return [str(number.value.normalize()) for number in claimed(text.replace("^", ""))]
 
 
 def _in_order(wanted: Sequence[str], there: Sequence[str]) -> bool:
@@ -231,12 +233,18 @@ def _short(text: str) -> str:
 
 @dataclass(frozen=True)
 class Passage:
-    """One passage that was found, the best first. read: it was before the answerer."""
+    """One passage that was found, the best first.
+
+    pages    it stands on; of an answer's evidence only the first is known
+    reaches  pages it may stand on: those, and where only the first is known the next
+    read     it was before the answerer
+    """
 
     rank: int
     node_id: str
     document: str
     pages: tuple[int, ...]
+    reaches: frozenset[int]
     kind: str
     label: str | None
     text: str
@@ -249,7 +257,7 @@ class Passage:
     def holds(self, gold: Gold) -> bool:
         """Whether what answers is in this passage: the words, or the labelled element itself.
 
-        Where the set gives no words: an accepted answer on a gold page.
+        Where the set gives no words: an accepted answer on a gold page, or elsewhere if it says enough.
         """
         if self.document != gold.document:
             return False
@@ -257,7 +265,8 @@ class Passage:
             return True
         if gold.quote:
             return gold.held_by(self.text)
-        return (not gold.pages or bool(set(self.pages) & set(gold.pages))) and gold.answered_by(self.text)
+        on_page = not gold.pages or not self.reaches.isdisjoint(gold.pages)
+        return gold.answered_by(self.text) if on_page else gold.told_by(self.text)
 
     def near(self, gold: Gold) -> bool:
         """Whether it stands on a gold page, whatever it says."""
@@ -274,6 +283,7 @@ def passages_of(record: Record) -> tuple[Passage, ...]:
             one["node_id"],
             one["document"],
             tuple(one["pages"]) if "pages" in one else (one["page"],),
+            frozenset(one["pages"] if "pages" in one else (one["page"], one["page"] + 1)),
             one["kind"],
             one.get("label"),
             one["text"],
