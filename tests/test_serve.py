@@ -112,6 +112,41 @@ def test_a_wrong_question_is_told(served: Served, fields: list[tuple[str, str]],
     assert "0.07" not in served.get("/").text
 
 
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        (FORM, b"&question=%ff%fe%00"),
+        (FORM, b"&question=%ed%a0%80"),
+        (FORM, b"&question=Why&paper=%00"),
+        (FORM, b"&question=Why&paper=..%2f"),
+        ("application/json", b"{}"),
+        ("multipart/form-data", b"--x"),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data\r\n\r\nx"),
+    ],
+)
+def test_odd_forms_are_answered(served: Served, kind: str, body: bytes) -> None:
+    sent = f"form_token={served.form_token}".encode() + body if kind == FORM else body
+    assert served.request("POST", "/ask", body=sent, headers={"Content-Type": kind}).status in (303, 400, 403, 404)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/search?q=%ff%fe",
+        "/search?q=%00",
+        "/search?in=passages&q=%22'()*^%5c",
+        f"/search?q={'x' * 30_000}",
+        "/figures?paper=%00",
+        "/figures?paper=clip_fa.pdf",
+        "/figures?sheet=99999999999999999999",
+        "/figures?sheet=%D9%A1",
+        "/papers/%00/pages/1",
+    ],
+)
+def test_odd_addresses_are_answered(served: Served, path: str) -> None:
+    assert served.get(path).status in (200, 404)
+
+
 def test_the_conversation_is_saved_and_begun_anew(served: Served) -> None:
     assert served.get("/conversation/conversation.html").status == 400, "nothing was asked yet"
     served.post("/ask", ("question", QUESTION))

@@ -20,7 +20,7 @@ from rag_app.render.hits import Hits, image_hits, passage_hits
 from rag_app.render.self_contained import Embedded, embedded
 from rag_app.render.terminal import printable
 from rag_app.reports import SearchHit
-from rag_app.serve.forms import PICTURE_BYTES, files_of, put_down, read_form, text_of, texts_of
+from rag_app.serve.forms import PICTURE_BYTES, digests, files_of, put_down, read_form, text_of, texts_of
 from rag_app.serve.pages import page, session_of, words_of
 from rag_app.serve.work import Job, Progress, Work
 
@@ -97,7 +97,7 @@ async def figures(request: Request) -> Response:
     sheet = request.query_params.get("sheet", "1")
     number = int(sheet) if sheet.isascii() and sheet.isdigit() and int(sheet[:6]) >= 1 else 1
     found = await session.run(
-        session.library.figures, papers=[paper] if paper else [], first=(number - 1) * _FIGURES, count=_FIGURES
+        session.library.figures, papers=digests([paper] if paper else []), first=(number - 1) * _FIGURES, count=_FIGURES
     )
     return page(
         request,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import unicodedata
 from collections.abc import Sequence
@@ -14,13 +15,14 @@ from starlette.types import Message, Receive
 
 from ingestion.files import PDF_SUFFIXES, PICTURE_SUFFIXES, check_file
 from ingestion.limits import Limits
-from rag_app.errors import NotAPaper, TooLarge, UsageError
+from rag_app.errors import NotAPaper, TooLarge, UnknownDocument, UsageError
 from rag_app.serve.gate import same
 
 FORM_BYTES = 64 << 10  # of a form without files
 UPLOAD_BYTES = 512 << 20  # of papers sent at once
 PICTURE_BYTES = 32 << 20  # of a picture to search with
 MOST_FILES = 100
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _MOST_FIELDS = 1100  # a box for each paper that a question may be narrowed to
 _NAME_BYTES = 180  # of a file's name; file systems take 255 with what a library adds
 
@@ -70,6 +72,14 @@ def text_of(form: FormData, name: str) -> str:
 def texts_of(form: FormData, name: str) -> tuple[str, ...]:
     """The texts of all fields of that name."""
     return tuple(value for value in form.getlist(name) if isinstance(value, str) and value)
+
+
+def digests(papers: Sequence[str]) -> tuple[str, ...]:
+    """The papers, which pages name by their digest alone; no other name is looked for. Raises UnknownDocument."""
+    for paper in papers:
+        if not _DIGEST.fullmatch(paper):
+            raise UnknownDocument(f"There is no paper {paper[:80]!r} here; load the page again.")
+    return tuple(papers)
 
 
 def files_of(form: FormData, name: str) -> list[UploadFile]:

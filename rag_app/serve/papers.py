@@ -20,13 +20,12 @@ from rag_app.library import Library
 from rag_app.render.conversation import numbered_on
 from rag_app.render.page import PAGE_DPI, CitedPage, cited_pages
 from rag_app.render.terminal import shorten
-from rag_app.serve.forms import UPLOAD_BYTES, files_of, put_down, read_form
+from rag_app.serve.forms import UPLOAD_BYTES, digests, files_of, put_down, read_form
 from rag_app.serve.pages import fill, page, place, session_of, words_of
 from rag_app.serve.session import SHARP_DPI, Session
 from rag_app.serve.words import PageWords
 from rag_app.serve.work import Job, Progress, Work
 
-_DIGEST = re.compile(r"[0-9a-f]{64}")
 _CROP = re.compile(r"[0-9a-f]{64}\.png")
 _QUOTED = 400  # characters of a passage that was found
 
@@ -159,11 +158,8 @@ async def crop(request: Request) -> Response:
 
 
 def _digest(request: Request) -> str:
-    """The document that the address names. Documents are named by their digest alone here, never by a file's name."""
-    digest = str(request.path_params["paper"])
-    if not _DIGEST.fullmatch(digest):
-        raise HTTPException(404)
-    return digest
+    """The document that the address names."""
+    return digests([str(request.path_params["paper"])])[0]
 
 
 async def _page_of(request: Request) -> tuple[Paper, int]:
