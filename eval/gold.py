@@ -20,6 +20,7 @@ from rag_app.evidence import BBox
 
 Record = Mapping[str, Any]  # Any: JSON
 _GLUED = re.compile(r"(?<=[^\W\d_A-Za-z])(?=\d)")  # a Persian word that the text layer runs into the next number
+_SAME_ROW = 0.8  # share of a line's words that its row must hold
 _TELLING = 12  # letters and digits of an accepted answer that stands nowhere by chance
 
 
@@ -205,12 +206,16 @@ def _middle(word: Word, axis: int) -> float:
 
 
 def _is_row(line: str, row: str) -> bool:
-    """Whether a line of the file is a row, or a line of one: its numbers in order, from either side, and its words."""
+    """Whether a line of the file is a row, or a line of one: its numbers in order, and nearly all its words.
+
+    The line of a right-to-left table is read from the other side.
+    """
     numbers, there = _values(line), _values(row)
+    turned = any("\u0590" <= letter <= "\u08ff" for letter in row) and _in_order(numbers[::-1], there)
     words = [word for word in map(squeeze, line.split()) if len(word) > 1 and not any(map(str.isdecimal, word))]
     letters = squeeze(row)
     said = sum(word in letters for word in words)
-    return (_in_order(numbers, there) or _in_order(numbers[::-1], there)) and said >= len(words) / 2
+    return (_in_order(numbers, there) or turned) and said >= _SAME_ROW * len(words)
 
 
 def _values(text: str) -> list[str]:
