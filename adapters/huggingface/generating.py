@@ -50,7 +50,7 @@ def write(
         stopped: asked after each token whether to leave off.
 
     Raises:
-        PromptTooLong: prompt and reply do not fit the model's context.
+        PromptTooLong: the prompt does not fit the model's context.
         ModelUnsuitable: the template refuses the conversation; a schema that cannot be followed.
         ModelFailed: not enough memory, or the model broke down.
     """
@@ -62,10 +62,9 @@ def write(
     try:
         batch = encoded(parts.processor, texts, images, side="left").to(parts.model.device)
         width = batch["input_ids"].shape[1]
-        _check_length(parts, width, options.max_tokens)
         ends = _ends(parts)
         config = GenerationConfig(
-            max_new_tokens=options.max_tokens,
+            max_new_tokens=_room(parts, width, options.max_tokens),
             do_sample=options.temperature > 0,
             temperature=options.temperature or 1.0,
             top_k=0 if options.temperature else 50,  # 50 is the library's own default, which it wants when not sampling
@@ -110,13 +109,15 @@ def _ends(parts: Parts) -> list[int]:
     return ends or [parts.tokenizer.eos_token_id]
 
 
-def _check_length(parts: Parts, prompt_tokens: int, max_tokens: int) -> None:
-    room = context_tokens(parts.model)
-    if prompt_tokens + max_tokens > room:
+def _room(parts: Parts, prompt_tokens: int, max_tokens: int) -> int:
+    """Tokens the reply may have: max_tokens, or what the prompt leaves of the model's context."""
+    context = context_tokens(parts.model)
+    if prompt_tokens >= context:
         raise PromptTooLong(
-            f"The prompt has {prompt_tokens:,} tokens with its pictures and the reply may have {max_tokens:,}, but "
-            f"{parts.source.name} reads {room:,} in all; ask with fewer passages or pictures."
+            f"The prompt has {prompt_tokens:,} tokens with its pictures, but {parts.source.name} reads {context:,} in "
+            "all; ask with fewer passages or pictures."
         )
+    return min(max_tokens, context - prompt_tokens)
 
 
 def _stopping(stopped: Callable[[], bool]) -> Any:  # Any: transformers' StoppingCriteria

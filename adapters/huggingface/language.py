@@ -153,7 +153,7 @@ class HuggingFaceModel(LLM):
         options = Options(max_tokens, temperature, seed, repeat_penalty, schema)
         turns = _turns(system, prompt, images)
         load_s, written = self._write([turns], options, on_text=on_text)
-        return self._reply(written[0], time.perf_counter() - started, load_s, max_tokens)
+        return self._reply(written[0], time.perf_counter() - started, load_s)
 
     async def aask(
         self,
@@ -207,7 +207,7 @@ class HuggingFaceModel(LLM):
             seconds = (time.perf_counter() - started) / len(group)
             for place, one in zip(group, written, strict=True):
                 try:
-                    found[place] = self._reply(one, seconds, load_s, max_tokens)
+                    found[place] = self._reply(one, seconds, load_s)
                 except IncompleteReply as exc:
                     found[place] = exc
             if on_done is not None:
@@ -248,12 +248,13 @@ class HuggingFaceModel(LLM):
 
             return load_s, write(parts, conversations, options, on_text=on_text, stopped=stopped)
 
-    def _reply(self, written: Written, seconds: float, load_s: float, max_tokens: int) -> Reply:
+    def _reply(self, written: Written, seconds: float, load_s: float) -> Reply:
         from adapters.huggingface.prompting import context_tokens
 
         if not written.whole:
             raise IncompleteReply(
-                f"The reply of {self.name} did not end within {max_tokens:,} tokens; allow more, or ask for less."
+                f"The reply of {self.name} did not end within {written.reply_tokens:,} tokens; allow more, or ask for "
+                "less."
             )
         return Reply(
             written.text,
@@ -283,7 +284,7 @@ class HuggingFaceModel(LLM):
         options = self._options(kwargs)
         started = time.perf_counter()
         load_s, written = self._write([_conversation(messages)], options)
-        return _response(self._reply(written[0], time.perf_counter() - started, load_s, options.max_tokens))
+        return _response(self._reply(written[0], time.perf_counter() - started, load_s))
 
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
@@ -313,7 +314,7 @@ class HuggingFaceModel(LLM):
                     yield ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=text), delta=piece)
                 if isinstance(piece, BaseException):
                     raise piece
-                self._reply(piece, time.perf_counter() - started, 0.0, options.max_tokens)
+                self._reply(piece, time.perf_counter() - started, 0.0)
             finally:
                 closed.set()
                 worker.join()
