@@ -28,4 +28,4 @@ def save(chat: Chat, words: Sequence[str]) -> None:
         text = conversation_jsonl(chat.turns)
     size = write_whole(path, iter([text]), option="/save FILE")
     noun = "answer" if len(chat.turns) == 1 else "answers"
-    chat.say(f"Saved: {path} ({len(chat.turns)} {noun}, {size / 1e6:.2f} MB)")
+    chat.say(f"Saved: {path} ({len(chat.turns)} {noun}, {size / 1e3:,.0f} kB)")
