@@ -200,7 +200,7 @@ def test_a_paper_is_added_with_progress_and_then_found(served: Served) -> None:
     assert (reply.status, reply.headers["location"]) == (303, "/papers")
     said = json.loads(served.get("/work", Accept="application/json").body)
     assert "narwhal.pdf" in said["html"]
-    assert "1 pages read" in shown(served.work_done())
+    assert "is read, 1 page" in shown(served.work_done())
     assert "narwhal.pdf" in served.get("/papers").text
     assert "0.0042" in shown(served.get("/search?q=narwhal+learning+rate&in=passages").text)
     served.post("/ask", ("question", "Which learning rate does the narwhal protocol use?"))
@@ -231,7 +231,7 @@ def test_what_is_no_paper_is_refused_by_its_content(served: Served, name: str, c
 def test_a_broken_paper_is_told_and_the_others_are_read(served: Served) -> None:
     served.send("/papers", "file", [("broken.pdf", b"%PDF-1.7\nnothing"), ("sound.pdf", pdf("Sound."))])
     said = shown(served.work_done())
-    assert "broken.pdf: broken.pdf is damaged" in said and "sound.pdf: 1 pages read" in said
+    assert "broken.pdf: broken.pdf is damaged" in said and "sound.pdf is read, 1 page" in said
 
 
 @pytest.mark.parametrize("name", ["../../../evil.pdf", "..\\..\\evil.pdf", "/etc/evil.pdf", "C:\\temp\\evil.pdf"])
@@ -331,7 +331,7 @@ def test_captions_are_written_by_a_model_that_sees_and_then_found(tmp_path: Path
         assert served.post("/models", ("role", "vision"), ("name", "ollama:goodvlm:7b")).status == 303
         posted = served.post(f"/figures/{node}/captions", ("language", "en"), ("language", "fa"), ("back", "/figures"))
         assert posted.headers["location"] == f"/figures#{node}"
-        assert "captions stored" in shown(served.work_done())
+        assert "captions stored: 4" in shown(served.work_done())
         page = served.get("/figures").text
         assert html.escape(replies.ENGLISH[0]) in page and html.escape(replies.PERSIAN[0]) in page
         assert "ollama:goodvlm:7b" in page

@@ -76,7 +76,7 @@ def _reading(library: Library, folder: Path, words: PageWords) -> Work:
                 job.problems.append(f"{document.document}: {document.error}")
                 continue
             said = "is_known" if document.skipped else "is_read"
-            job.said.append(words.filled(said, name=document.document, n=document.pages))
+            job.said.append(words.filled(said, name=document.document, pages=words.count("page", document.pages)))
             job.problems += [problem.message for problem in document.problems]
         job.said += [report.note] if report.note else []
 

@@ -37,7 +37,7 @@ class PageWords:
     asked_as: str = "Asked as:"
     narrow: str = "Answer from"
     all_papers: str = "all papers"
-    some_papers: str = "{n} papers"
+    some_papers: str = "chosen papers: {n}"
     kinds_of_evidence: str = "Kinds of evidence"
     answer_language: str = "Answer in"
     questions_own: str = "the question's language"
@@ -52,18 +52,18 @@ class PageWords:
     up_to: str = "Up to {n} MiB at once"
     add: str = "Add"
     pages: str = "Pages"
-    of_pages: str = "{n} pages"
     counted: dict[str, tuple[str, str]] = field(
         default_factory=lambda: {
             "text": ("{n} passage", "{n} passages"),
             "figure": ("{n} figure", "{n} figures"),
             "table": ("{n} table", "{n} tables"),
             "formula": ("{n} formula", "{n} formulas"),
+            "page": ("{n} page", "{n} pages"),
         }
     )
     remove: str = "Remove"
     really_remove: str = "Remove {name} from the library? Your own file stays where it is."
-    problems: str = "{n} problems while reading"
+    problems: str = "Problems while reading: {n}"
     work: str = "Work in hand"
     states: dict[str, str] = field(
         default_factory=lambda: {
@@ -75,7 +75,7 @@ class PageWords:
         }
     )
     units: dict[str, str] = field(default_factory=lambda: {"pages": "pages", "captions": "captions"})
-    is_read: str = "{name}: {n} pages read"
+    is_read: str = "{name} is read, {pages}"
     is_known: str = "{name} is in the library already"
     refresh: str = "Refresh"
     read_only: str = "This library cannot be written here, so nothing can be added or changed."
@@ -105,7 +105,7 @@ class PageWords:
     caption_it: str = "Caption this picture"
     languages: str = "Languages"
     no_vision: str = "To caption pictures, choose a vision model first:"
-    is_captioned: str = "{name}: {n} captions stored"
+    is_captioned: str = "{name}: captions stored: {n}"
     earlier: str = "Earlier"
     later: str = "Later"
     all_of_them: str = "All papers"
@@ -190,12 +190,12 @@ PAGE_WORDS = {
         up_to="هر بار تا {n} مبی‌بایت",
         add="افزودن",
         pages="صفحه‌ها",
-        of_pages="{n} صفحه",
         counted={
             "text": ("{n} بخش متن", "{n} بخش متن"),
             "figure": ("{n} شکل", "{n} شکل"),
             "table": ("{n} جدول", "{n} جدول"),
             "formula": ("{n} فرمول", "{n} فرمول"),
+            "page": ("{n} صفحه", "{n} صفحه"),
         },
         remove="حذف",
         really_remove="{name} از کتابخانه حذف شود؟ فایل خودتان سر جایش می‌ماند.",
@@ -209,7 +209,7 @@ PAGE_WORDS = {
             "stopped": "متوقف شد",
         },
         units={"pages": "صفحه", "captions": "شرح"},
-        is_read="{name}: {n} صفحه خوانده شد",
+        is_read="{name} خوانده شد، {pages}",
         is_known="{name} از پیش در کتابخانه است",
         refresh="تازه‌سازی",
         read_only="این کتابخانه نوشتنی نیست؛ چیزی را نمی‌توان افزود یا تغییر داد.",
