@@ -108,14 +108,14 @@ def _cached(source: Source) -> Path:
     found = try_to_load_from_cache(source.repository, CONFIG)
     if not isinstance(found, str):
         raise WeightsMissing(
-            f"{source.base} is not on this machine: it belongs in {HF_HUB_CACHE}. Run: hf download "
-            f"{source.repository}, or name a folder you have: hf:/path/to/folder."
+            f"{source.base} is not on this machine: it belongs in {HF_HUB_CACHE}. Run: rag-app models "
+            f"pull {source.base}, or name a folder you have: hf:/path/to/folder."
         )
     return Path(found).parent
 
 
 def _weights(folder: Path, source: Source) -> tuple[Path, ...]:
-    again = f"Run: hf download {source.repository}." if source.repository else "Copy or save the model again."
+    again = f"Run: rag-app models pull {source.base}." if source.repository else "Copy or save the model again."
     index = folder / INDEX
     if (folder / WEIGHTS).is_file():
         return (folder / WEIGHTS,)

@@ -86,7 +86,7 @@ def check(source: Source) -> None:
     """Make sure that `load` can load it, as far as that can be told without its weights. Raises as `load`."""
     check_installed(source)
     found = files.locate(source)
-    _check_architecture(source, found)
+    check_architecture(source, found.folder)
     if source.adapter is not None:
         from adapters.lora.vision_language import check_base
 
@@ -112,7 +112,7 @@ def _model(source: Source, found: files.Files, device: str) -> Any:  # Any: PreT
     from safetensors import SafetensorError
     from transformers import AutoModelForImageTextToText, BitsAndBytesConfig
 
-    _check_architecture(source, found)
+    check_architecture(source, found.folder)
     dtype = torch.bfloat16 if device.startswith("cuda") else torch.float32
     four_bit = BitsAndBytesConfig(
         load_in_4bit=True,
@@ -143,12 +143,13 @@ def _model(source: Source, found: files.Files, device: str) -> Any:  # Any: PreT
         raise ModelUnsuitable(f"{source.name} could not be loaded: {_short(exc)}. Use another model.") from exc
 
 
-def _check_architecture(source: Source, found: files.Files) -> None:
+def check_architecture(source: Source, folder: Path) -> None:
+    """Raises ModelUnsuitable where the configuration in `folder` is of no vision-language model of transformers."""
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES as KNOWN
 
     try:
-        config = AutoConfig.from_pretrained(str(found.folder), local_files_only=True, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(str(folder), local_files_only=True, trust_remote_code=False)
     except (ValueError, KeyError, OSError) as exc:
         raise ModelUnsuitable(
             f"{source.name} is of an architecture that this transformers does not know, or brings code of its own, "

