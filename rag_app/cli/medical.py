@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _PROBLEMS_SHOWN = 5
 MEMBERS = {
     "prepare": "rag_app.cli.medical:prepare",
+    "train": "rag_app.cli.medical_train:train",
     "ask": "rag_app.cli.medical_ask:ask",
     "calibrate": "rag_app.cli.medical_ask:calibrate",
 }

@@ -1,0 +1,325 @@
+"""LoRA on a vision-language model, by transformers' Trainer: interrupted at any time it goes on, and it stops early."""
+
+# torch, transformers and peft come with the medical extra only.
+# pyright: reportMissingImports=false
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import importlib.util
+import logging
+import math
+import shutil
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapters.huggingface import files
+from adapters.huggingface.loading import Parts, check_installed, load
+from adapters.huggingface.naming import Source, parse_source
+from adapters.lora.vision_language import Origin, attach, save_adapter
+from adapters.names import parse_model_name
+from adapters.training.supervised import folder, memory
+from adapters.training.supervised.collating import Collator, Item
+from adapters.training.supervised.options import Options, Progress
+from rag_app.errors import InputError, ModelFailed, UsageError
+
+_LOSSES = 10  # steps between two losses on the curve, at most
+_BETA2 = 0.98  # of AdamW: short trainings on few images need the second moments to follow sooner than at 0.999
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a training came to.
+
+    base                 full name of the model
+    best_step            whose weights were kept, of `steps` done; planned: if it had not stopped early
+    loss_before, loss    over the validation part, without the adapter and with it
+    trained, parameters  numbers trained, and in all
+    resumed_from         step from which it went on; None where it was not interrupted
+    """
+
+    base: str
+    adapter: Path
+    best_step: int
+    steps: int
+    planned: int
+    loss_before: float
+    loss: float
+    trained: int
+    parameters: int
+    seconds: float
+    memory: int
+    resumed_from: int | None
+
+    @property
+    def better(self) -> bool:
+        return self.loss < self.loss_before
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        return {**dataclasses.asdict(self), "adapter": str(self.adapter)}
+
+
+def fine_tune(
+    name: str,
+    train: Sequence[Item],
+    validation: Sequence[Item],
+    out: Path,
+    *,
+    data: Mapping[str, Any],  # Any: JSON
+    options: Options | None = None,
+    resume: bool = False,
+    device: str | None = None,
+    fits: bool = False,
+    note: str = "",
+    on_estimate: Callable[[memory.Estimate], None] = lambda _: None,
+    on_progress: Callable[[Progress], None] = lambda _: None,
+) -> Report:
+    """Train an adapter of the model `name` into `out`: the adapter with its card, run.json and curves.jsonl.
+
+    Args:
+        data: what the adapter card says of the items: digest, counts, labels.
+        resume: go on from the last whole checkpoint in `out`; all else must be as it was.
+        device: "cpu" or "cuda"; None takes the GPU where there is one.
+        fits: start although the estimated memory is more than there is.
+        note: what the adapter card says first.
+
+    Raises:
+        UsageError: something is in `out` already, nothing to resume, or what is resumed began otherwise.
+        InputError: no items, or a picture that is not there.
+        UnknownName, WeightsMissing, ModelUnsuitable: see `load_parts`; or it will not fit.
+        ModelFailed: not enough memory after all, or the loss is no number any more.
+    """
+    options = options or Options()
+    named = parse_model_name(f"hf:{name.removeprefix('hf:')}")
+    if named.adapter:
+        raise UsageError(f"{name} has an adapter already; name the model alone, {named.scheme}:{named.rest}.")
+    source = parse_source(named)
+    _check_items(train, validation)
+    (folder.check_unfinished if resume else folder.check_empty)(out)
+    source = dataclasses.replace(source, quantised=_four_bit(source, options, device))
+    check_installed(source)
+    parts = load(source, device=device)
+    run = {
+        "base": source.base,
+        "weights": parts.fingerprint,
+        "four_bit": source.quantised,
+        "data": dict(data),
+        "items": {"train": len(train), "validation": len(validation)},
+        "options": dataclasses.asdict(options),
+    }
+    checkpoint = folder.go_on(out, run) if resume else None
+    if not resume:
+        folder.check_empty(out)
+    model = attach(
+        parts.model,
+        parts=options.parts,
+        rank=options.rank,
+        alpha=options.alpha,
+        dropout=options.dropout,
+        seed=options.seed,
+    )
+    collator = Collator(parts.processor, source.base)
+    checkpointing = parts.device.startswith("cuda") if options.checkpointing is None else options.checkpointing
+    if checkpointing:
+        model.get_base_model().gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    longest = sorted(train, key=lambda item: len(item.question) + len(item.answer))[-options.batch :]
+    found = memory.estimate(model, collator(longest), checkpointing=checkpointing, device=parts.device)
+    on_estimate(found)
+    if not fits:
+        memory.check_fits(found, batch=options.batch, four_bit=source.quantised, checkpointing=checkpointing)
+    if not resume:
+        folder.begin(out, run)
+    began = time.monotonic()
+    trainer = _trainer(
+        model=model,
+        collator=collator,
+        train=train,
+        validation=validation,
+        out=out,
+        options=options,
+        parts=parts,
+        on_progress=on_progress,
+    )
+    if checkpoint is None:
+        trainer.args.eval_on_start = True  # the model itself, for comparison
+    _run(trainer, checkpoint, source)
+    report = _report(
+        trainer=trainer,
+        model=model,
+        out=out,
+        base=source.base,
+        device=parts.device,
+        checkpoint=checkpoint,
+        seconds=time.monotonic() - began,
+    )
+    origin = Origin(
+        base=source.base,
+        base_fingerprint=parts.fingerprint,
+        revision=parts.revision,
+        data=data,
+        options={**dataclasses.asdict(options), "four_bit": source.quantised, "checkpointing": checkpointing},
+        metrics={
+            "validation loss of the model itself": report.loss_before,
+            "validation loss with the adapter": report.loss,
+            "best step": report.best_step,
+            "steps": report.steps,
+        },
+        versions=_versions(four_bit=source.quantised),
+        note=note,
+    )
+    save_adapter(model, out, processor=parts.processor, origin=origin)
+    shutil.rmtree(out / folder.CHECKPOINTS)
+    return report
+
+
+def _four_bit(source: Source, options: Options, device: str | None) -> bool:
+    if options.four_bit is not None:
+        return options.four_bit
+    if source.quantised or device == "cpu" or importlib.util.find_spec("bitsandbytes") is None:
+        return source.quantised
+    if importlib.util.find_spec("torch") is None:
+        raise files.not_installed(source.name)
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def _check_items(train: Sequence[Item], validation: Sequence[Item]) -> None:
+    for part, items in (("train", train), ("validation", validation)):
+        if not items:
+            raise InputError(f"The {part} part has no question to learn from; prepare the dataset with one.")
+    missing = sorted({item.image for item in (*train, *validation) if not item.image.is_file()})
+    if missing:
+        raise InputError(f"{len(missing)} pictures are not there, {missing[0]} first; prepare the dataset again.")
+
+
+def _trainer(
+    *,
+    model: Any,  # Any: PeftModel in, Trainer out
+    collator: Collator,
+    train: Sequence[Item],
+    validation: Sequence[Item],
+    out: Path,
+    options: Options,
+    parts: Parts,
+    on_progress: Callable[[Progress], None],
+) -> Any:
+    from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
+
+    from adapters.training.supervised.callbacks import Telling
+
+    on_gpu = parts.device.startswith("cuda")
+    an_epoch = math.ceil(math.ceil(len(train) / options.batch) / options.accumulate)
+    steps = options.steps or an_epoch * options.epochs
+    check_every = min(options.check_every or an_epoch, steps)
+    arguments = TrainingArguments(
+        output_dir=str(out / folder.CHECKPOINTS),
+        per_device_train_batch_size=options.batch,
+        per_device_eval_batch_size=options.batch,
+        gradient_accumulation_steps=options.accumulate,
+        max_steps=steps,
+        learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
+        adam_beta2=_BETA2,
+        lr_scheduler_type="cosine",
+        warmup_steps=round(options.warm_up * steps),
+        bf16=on_gpu,
+        use_cpu=not on_gpu,
+        eval_strategy="steps",
+        eval_steps=check_every,
+        save_strategy="steps",
+        save_steps=check_every,
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="eval_loss",
+        greater_is_better=False,
+        restore_callback_states_from_checkpoint=True,
+        logging_steps=max(1, min(_LOSSES, steps // 20)),
+        logging_nan_inf_filter=False,
+        prediction_loss_only=True,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        dataloader_num_workers=4 if on_gpu else 0,
+        dataloader_pin_memory=on_gpu,
+        report_to=[],
+        disable_tqdm=True,
+        seed=options.seed,
+    )
+    telling = Telling(
+        out / folder.CURVES,
+        items_a_step=options.batch * options.accumulate,
+        device=parts.device,
+        on_progress=on_progress,
+    )
+    stopping = [EarlyStoppingCallback(options.patience)] if options.patience else []
+    trainer = Trainer(
+        model=model,
+        args=arguments,
+        data_collator=collator,
+        train_dataset=list(train),  # pyright: ignore[reportArgumentType]  # a list is a map-style dataset
+        eval_dataset=list(validation),  # pyright: ignore[reportArgumentType]
+        callbacks=[*stopping, telling],
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _run(trainer: Any, checkpoint: Path | None, source: Source) -> None:  # Any: Trainer
+    import torch
+
+    # What peft and transformers say here, of embeddings and callbacks, is nothing the user could act on.
+    loggers = [logging.getLogger(name) for name in ("transformers", "peft")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of names that transformers and peft use themselves
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except torch.OutOfMemoryError as exc:
+        raise ModelFailed(
+            f"Training {source.name} ran out of memory: halve --batch and double --accumulate, use smaller images, "
+            "--checkpointing or --four-bit; --resume goes on only with the same settings, so choose another --out."
+        ) from exc
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _report(
+    *,
+    trainer: Any,  # Any: Trainer, PeftModel
+    model: Any,
+    out: Path,
+    base: str,
+    device: str,
+    checkpoint: Path | None,
+    seconds: float,
+) -> Report:
+    checked = {line["step"]: line["validation_loss"] for line in folder.read_curves(out) if line["validation_loss"]}
+    best = int(str(trainer.state.best_model_checkpoint).rpartition("-")[2])
+    counts = [(one.numel(), one.requires_grad) for one in model.parameters()]
+    return Report(
+        base=base,
+        adapter=out,
+        best_step=best,
+        steps=trainer.state.global_step,
+        planned=trainer.state.max_steps,
+        loss_before=checked[0],
+        loss=checked[best],
+        trained=sum(count for count, learns in counts if learns),
+        parameters=sum(count for count, _ in counts),
+        seconds=seconds,
+        memory=memory.used(device),
+        resumed_from=int(checkpoint.name.partition("-")[2]) if checkpoint else None,
+    )
+
+
+def _versions(*, four_bit: bool) -> dict[str, str]:
+    packages = ["rag-app", "torch", "transformers", "peft", "accelerate", *(["bitsandbytes"] if four_bit else [])]
+    return {package: importlib.metadata.version(package) for package in packages}
