@@ -114,12 +114,22 @@ function answered(pending, html) {
 
 // --- the cited page beside the answer -----------------------------------------------------------------------------------
 
+let clicks = 0;
+
 async function beside(link) {
   const address = new URL(link.href);
   const panel = $("#panel");
-  const response = await fetch(address.pathname + address.search, { headers: { "X-Part": "sheet" } });
-  if (!response.ok) return void (location.href = link.href);
-  panel.innerHTML = await response.text();
+  const page = address.pathname + address.search;
+  const click = ++clicks;
+  if (panel.dataset.page !== page) {
+    const response = await fetch(page, { headers: { "X-Part": "sheet" } });
+    if (!response.ok) return void (location.href = link.href);
+    const html = await response.text();
+    if (click !== clicks) return;  // another place was chosen meanwhile
+    panel.innerHTML = html;
+    panel.dataset.page = page;
+  }
+  $$(".box.current", panel).forEach((one) => one.classList.remove("current"));
   $$(".open").forEach((one) => one.classList.remove("open"));
   $$("a.cite, a.n").filter((one) => one.href === link.href).forEach((one) => one.classList.add("open"));
   const box = $(address.hash, panel);
