@@ -44,6 +44,7 @@ LEAVES = {
     "langchain_core": ("eval/judging",),
     "langchain_community": ("eval/judging",),
     "langchain_openai": ("eval/judging",),
+    "sklearn": ("eval/medical/baselines",),
 }
 
 

@@ -1,0 +1,155 @@
+"""Runs on held-out images, read back: their figures, by subgroup, and one against another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from eval.medical.measuring import Estimate, Measured, Predictions, gains, measure
+from eval.medical.running import ABNORMAL, KIND
+from eval.runs import Manifest, Row, Run
+from eval.runs.comparing import Difference, compare_rows
+from eval.statistics import Mean, mean
+from rag_app.errors import InputError, UsageError
+
+TASKS = ("diagnosis", "anomaly")
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One model, or baseline, on the images. rows: those with a result; failed: those without.
+
+    tasks      diagnosis, and anomaly: normal against abnormal
+    subgroups  (group, value) -> task -> its figures, where the dataset names groups
+    answers    measures of the answers in words, where it was asked for them
+    """
+
+    name: str
+    note: str
+    manifest: Manifest
+    rows: tuple[Row, ...]
+    failed: tuple[Row, ...]
+    tasks: Mapping[str, Measured]
+    subgroups: Mapping[tuple[str, str], Mapping[str, Measured]]
+    answers: Mapping[str, Mean]
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        return {
+            "name": self.name,
+            "note": self.note,
+            "images": len(self.rows),
+            "failed": len(self.failed),
+            **{task: one.to_dict() for task, one in self.tasks.items()},
+            "subgroups": [
+                {"group": group, "value": value, **{task: one.to_dict() for task, one in tasks.items()}}
+                for (group, value), tasks in self.subgroups.items()
+            ],
+            "answers": {
+                name: {"mean": one.value, "low": one.low, "high": one.high, "n": one.n}
+                for name, one in self.answers.items()
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Against:
+    """after - before on the images that both have.
+
+    gains    by task and measure, paired, with 95 % intervals over whole groups of images
+    flipped  by task: McNemar's exact test over images, with those that flipped
+    """
+
+    before: str
+    after: str
+    images: int
+    gains: Mapping[str, Mapping[str, Estimate]]
+    flipped: Mapping[str, Difference]
+
+    def to_dict(self) -> dict[str, Any]:  # Any: JSON
+        import dataclasses
+
+        return dataclasses.asdict(self)
+
+
+def examine(run: Run) -> Examined:
+    """The figures of a run. Raises InputError where no image of it has a result."""
+    manifest = _medical(run)
+    rows = tuple(row for row in run.rows() if row.error is None)
+    failed = tuple(row for row in run.rows() if row.error is not None)
+    if not rows:
+        why = failed[0].error if failed else "it has not been gone on with"
+        raise InputError(f"{run.folder} has no image with a result: {why}")
+    said = predictions(manifest, rows)
+    keys = list(dict.fromkeys((key, value) for row in rows for key, value in row.groups.items() if key != "label"))
+    subgroups: dict[tuple[str, str], dict[str, Measured]] = {}
+    for key, value in sorted(keys):
+        chosen = np.array([row.groups.get(key) == value for row in rows])
+        subgroups[key, value] = {task: measure(one.of(chosen)) for task, one in said.items()}
+    names = list(dict.fromkeys(name for row in rows for name in row.scores if not name.endswith("_right")))
+    return Examined(
+        name=manifest.models["vision"],
+        note=str(manifest.settings["note"]),
+        manifest=manifest,
+        rows=rows,
+        failed=failed,
+        tasks={task: measure(one) for task, one in said.items()},
+        subgroups=subgroups,
+        answers={name: mean([row.scores[name] for row in rows if name in row.scores]) for name in names},
+    )
+
+
+def predictions(manifest: Manifest, rows: Sequence[Row]) -> dict[str, Predictions]:
+    """What was said of the rows' images, by task."""
+    labels = tuple(manifest.settings["labels"])
+    units = np.unique([row.record["unit"] for row in rows], return_inverse=True)[1]
+    abnormal = np.array([row.record["abnormal_probability"] for row in rows])
+    return {
+        "diagnosis": Predictions(
+            labels,
+            np.array([labels.index(row.record["label"]) for row in rows]),
+            np.array([row.record["probabilities"] for row in rows]),
+            units,
+        ),
+        "anomaly": Predictions(
+            ABNORMAL,
+            np.array([int(row.record["abnormal"]) for row in rows]),
+            np.stack([1 - abnormal, abnormal], axis=1),
+            units,
+        ),
+    }
+
+
+def against(before: Run, after: Run) -> Against:
+    """One run against another on the same images. Raises UsageError where they are not of one dataset and part."""
+    old, new = _medical(before), _medical(after)
+    for what, one, other in (
+        ("datasets", old.digests["dataset"], new.digests["dataset"]),
+        ("parts", old.settings["split"], new.settings["split"]),
+    ):
+        if one != other:
+            raise UsageError(f"{before.folder} and {after.folder} are of different {what}; compare runs on the same.")
+    theirs = {row.id: row for row in after.rows() if row.error is None}
+    pairs = [(row, theirs[row.id]) for row in before.rows() if row.error is None and row.id in theirs]
+    if not pairs:
+        raise UsageError(f"{before.folder} and {after.folder} have no image in common that both have a result for.")
+    first, second = [one for one, _ in pairs], [other for _, other in pairs]
+    said, says = predictions(old, first), predictions(new, second)
+    found = {one.metric: one for one in compare_rows(first, second)[0]}
+    return Against(
+        before=old.models["vision"],
+        after=new.models["vision"],
+        images=len(pairs),
+        gains={task: gains(said[task], says[task]) for task in TASKS},
+        flipped={task: found[f"{task}_right"] for task in TASKS},
+    )
+
+
+def _medical(run: Run) -> Manifest:
+    if run.manifest.kind != KIND:
+        raise UsageError(
+            f"{run.folder} is a run of {run.manifest.kind}, not of rag-app medical evaluate; name one of its folders."
+        )
+    return run.manifest
