@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from rag_app.errors import InputError
 
 NORMAL = ("normal", "no tumor", "no finding", "no findings", "healthy", "negative", "control", "unremarkable")
-_FEW = 0.1  # a label with less than this share of the images of one it resembles may be that one, misspelt
+_FEW, _FEW_SHARE = 2, 0.1  # a label of so few images, or of this share of one it resembles, may be that one, misspelt
 _ALIKE = 0.8
 
 # What is said in Persian of the labels that public sets of X-ray and MRI images use.
@@ -94,7 +94,11 @@ def check_labels(labels: Sequence[str]) -> None:
         raise InputError(f"All images have one label ({only}): a diagnosis needs two or more to tell apart.")
     doubts = []
     for label, n in counts.items():
-        others = [other for other, m in counts.items() if other != label and (n <= _FEW * m or _same(label, other))]
+        others = [
+            other
+            for other, m in counts.items()
+            if other != label and (n <= max(_FEW, _FEW_SHARE * m) or _same(label, other))
+        ]
         near = difflib.get_close_matches(in_words(label), [in_words(other) for other in others], n=1, cutoff=_ALIKE)
         meant = next((other for other in others if near and in_words(other) == near[0]), None)
         if meant is not None and (n, label) < (counts[meant], meant):

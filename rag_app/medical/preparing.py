@@ -85,9 +85,10 @@ def prepare(source: Path, out: Path, options: Options, *, on_progress: OnProgres
         patients = [image.patient for image in images]
         together = joined(clusters(len(images), pairs), patients)
         labels = [image.label for image in images]
-        parts: list[Split] = (
-            [shipped[i] for i in kept] if shipped else split(together, labels, options.shares, seed=options.seed)
-        )
+        if shipped:
+            parts = _with_validation([shipped[i] for i in kept], together, labels, options)
+        else:
+            parts = split(together, labels, options.shares, seed=options.seed)
         leaks = leaks_between(pairs, parts, labels)
         examples = _examples(images, parts, together, Wording(sorted(set(labels)), normal, options.persian_names))
         _write(
@@ -198,6 +199,22 @@ def _shipped_split(images: Sequence[_Image], pairs: Sequence[Pair], source: Path
             f"again, cropped or mirrored: {', '.join(leaking)}. What it measures flatters; --resplit makes another."
         )
     return parts
+
+
+def _with_validation(
+    parts: Sequence[Split], together: Sequence[int], labels: Sequence[str], options: Options
+) -> list[Split]:
+    """The shipped split; where it has no validation part, one is taken out of its training part."""
+    share = options.shares.get("validation", 0)
+    if "validation" in parts or not share:
+        return list(parts)
+    training = [i for i, part in enumerate(parts) if part == "train"]
+    shares: dict[Split, float] = {"train": 1 - share, "validation": share}
+    made = split([together[i] for i in training], [labels[i] for i in training], shares, seed=options.seed)
+    changed = list(parts)
+    for i, part in zip(training, made, strict=True):
+        changed[i] = part
+    return changed
 
 
 def _once(images: Sequence[_Image], problems: list[Problem]) -> list[int]:
