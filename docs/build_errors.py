@@ -24,7 +24,9 @@ KINDS = {name: value for name, value in vars(errors).items() if inspect.isclass(
 # Where a module's sentences are explained: the longest beginning of its path counts.
 PAGES = {
     "adapters/": "how-to/models.md",
+    "adapters/huggingface/": "huggingface.md",
     "adapters/lora/": "how-to/image-search.md",
+    "adapters/lora/vision_language.py": "huggingface.md",
     "adapters/ollama/": "ollama.md",
     "adapters/open_clip/": "how-to/image-search.md",
     "adapters/pictures.py": "how-to/image-search.md",
@@ -48,6 +50,7 @@ PAGES = {
     "rag_app/cli/evaluation_generate.py": "question_sets.md",
     "rag_app/cli/evaluation_quiz.py": "question_sets.md",
     "rag_app/cli/ingest.py": "how-to/ingest.md",
+    "rag_app/cli/medical_ask.py": "how-to/medical-ask.md",
     "rag_app/cli/models": "how-to/models.md",
     "rag_app/cli/search.py": "how-to/search.md",
     "rag_app/cli/serve.py": "how-to/serve.md",
@@ -55,6 +58,10 @@ PAGES = {
     "rag_app/comparing.py": "how-to/models.md",
     "rag_app/describing/": "how-to/describe.md",
     "rag_app/imaging/": "how-to/image-search.md",
+    "rag_app/medical/asking.py": "how-to/medical-ask.md",
+    "rag_app/medical/calibration.py": "how-to/medical-ask.md",
+    "rag_app/medical/choices.py": "how-to/medical-ask.md",
+    "rag_app/medical/differential.py": "how-to/medical-ask.md",
     "rag_app/models.py": "how-to/models.md",
     "rag_app/render/": "how-to/ask.md",
     "rag_app/repl/": "how-to/chat.md",
