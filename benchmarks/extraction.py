@@ -14,7 +14,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from eval.extraction import ExtractionReport, run
+from eval.extraction.against_truth import ExtractionReport, run
 from eval.truth import read_truth
 from ingestion.reading import read_paper
 

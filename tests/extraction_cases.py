@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from eval.extraction_scores import Case
-from eval.extraction_truth import TrueItem, TruePaper
+from eval.extraction.scores import Case
+from eval.extraction.truths import TrueItem, TruePaper
 from eval.parsers.records import FIGURES, FORMULAS, LATEX, TABLES, TEXT, Parsed
 from eval.transcriptions import truth_cases
 from ingestion.elements import Element, Paper

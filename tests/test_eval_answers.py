@@ -197,7 +197,9 @@ def test_similarity_by_the_builtin_embedding(sample_library: Path) -> None:
     assert answer_row(asked(), answered("slow"), similarity=similarity).scores["similarity"] == pytest.approx(1)
     assert answer_row(asked(), answered("no", refused=True), similarity=similarity).scores["similarity"] == 0
     row = answer_row(asked(language="fa", gold=("کند است",)), answered("کند است"), similarity=similarity)
-    assert row.unscored == {"similarity": "builtin-minilm was trained on texts in en alone."} and row.scores["rougeL"] == 1
+    assert (
+        row.unscored == {"similarity": "builtin-minilm was trained on texts in en alone."} and row.scores["rougeL"] == 1
+    )
 
 
 def test_every_answer_of_the_sample_set_is_scored_the_same_twice(sample_library: Path) -> None:

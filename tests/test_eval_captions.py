@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from adapters import names
-from eval.caption_files import References, read_written
-from eval.caption_scores import CHANCE, PEOPLE, caption_rows, people_and_chance
+from eval.captions.files import References, read_written
+from eval.captions.scores import CHANCE, PEOPLE, caption_rows, people_and_chance
 from eval.metrics.captions import cider_d
 from eval.metrics.texts import bleu, chrf
 from eval.runs import Row, Run

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from eval.caption_words import Told, purity, told, variety
+from eval.captions.words import Told, purity, told, variety
 from rag_app.captioning.language import Language
 from tests import caption_replies as replies
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eval.comparing import cell_counts, coverage, f1, iou, kendall_tau, likeness
-from eval.extraction import run
+from eval.extraction.against_truth import run
 from eval.truth import Truth, read_truth
 from ingestion.elements import Element, PageSize, Paper, Place
 from rag_app.errors import InputError

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from eval.extraction_cases import find_cases
-from eval.extraction_run import item_ids, measure
+from eval.extraction.cases import find_cases
+from eval.extraction.running import item_ids, measure
 from eval.parsers.names import parsers
 from eval.runs import Run
 from ingestion.elements import Paper

@@ -8,12 +8,12 @@ import io
 import pytest
 from PIL import Image, ImageDraw
 
-from eval.extraction_matching import match
-from eval.extraction_run import item_ids, measure
-from eval.extraction_scores import rows
-from eval.extraction_table import tabulate
-from eval.extraction_text import Stream, reading_order
-from eval.extraction_truth import TrueItem
+from eval.extraction.matching import match
+from eval.extraction.running import item_ids, measure
+from eval.extraction.scores import rows
+from eval.extraction.table import tabulate
+from eval.extraction.text import Stream, reading_order
+from eval.extraction.truths import TrueItem
 from eval.parsers.records import TEXT, Found, Parsed
 from eval.runs import Row
 from rag_app.errors import InputError

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from eval.extraction_cases import find_cases
-from eval.extraction_truth import find_truth, read_true_paper
+from eval.extraction.cases import find_cases
+from eval.extraction.truths import find_truth, read_true_paper
 from rag_app.errors import InputError
 from tests.conftest import SAMPLE_PAPERS
 from tests.made_pdfs import document, save

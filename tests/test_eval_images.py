@@ -14,12 +14,12 @@ import pytest
 from PIL import Image, ImageDraw
 
 from adapters import names
-from eval.images import ONE_CAPTION, Seen, run
-from eval.images_data import CaptionedImage, ImageSet, read_image_set
-from eval.images_library import LibraryGallery
-from eval.images_metrics import rank_of
-from eval.images_records import FUSED, TEXTS, TOWER, WORDS, ImagesReport, lines, table, to_dict
-from eval.images_rounds import HoldOut, rounds
+from eval.images.data import CaptionedImage, ImageSet, read_image_set
+from eval.images.gallery import LibraryGallery
+from eval.images.metrics import rank_of
+from eval.images.records import FUSED, TEXTS, TOWER, WORDS, ImagesReport, lines, table, to_dict
+from eval.images.rounds import HoldOut, rounds
+from eval.images.searching import ONE_CAPTION, Seen, run
 from rag_app.errors import ModelFailed
 from rag_app.render.heat_map import HeatMap, as_file, colour, svg
 from rag_app.render.image_report import heat_map, write_image_report

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from eval.images_data import ImageSet, read_image_set
+from eval.images.data import ImageSet, read_image_set
 from rag_app.captioning.records import CaptionRow
 from rag_app.errors import InputError
 

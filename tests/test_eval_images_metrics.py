@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.images_metrics import NOT_FOUND, best_rank, by_class, lead, measures, rank_of
+from eval.images.metrics import NOT_FOUND, best_rank, by_class, lead, measures, rank_of
 
 NOTHING = -np.inf
 

@@ -14,9 +14,9 @@ import pytest
 
 from adapters.ollama.language import OllamaModel
 from eval.questions import Question, as_lines, read_questions
-from eval.quiz import CLOSED_BOOK, PAGE_FOUND, WITH_LIBRARY, quiz_questions, quiz_row, sheet
-from eval.quiz_examinees import ModelExaminee, Sheet, examinee
-from eval.quiz_report import results, table
+from eval.quiz.asking import CLOSED_BOOK, PAGE_FOUND, WITH_LIBRARY, quiz_questions, quiz_row, sheet
+from eval.quiz.examinees import ModelExaminee, Sheet, examinee
+from eval.quiz.report import results, table
 from eval.runs import Row
 from eval.runs.comparing import mcnemar
 from rag_app import Library

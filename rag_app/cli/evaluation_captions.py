@@ -47,8 +47,8 @@ def captions(
     Without references: length, things, attributes and numbers named, purity of language, repetition, agreement of the
     writers.
     """
-    from eval.caption_files import References, read_written
-    from eval.caption_scores import PEOPLE, caption_rows, people_and_chance
+    from eval.captions.files import References, read_written
+    from eval.captions.scores import PEOPLE, caption_rows, people_and_chance
     from eval.runs import Manifest
     from eval.runs.manifest import digest_of_files
     from rag_app.cli.progress import ProgressBar
@@ -115,7 +115,7 @@ def _tables(rows: Sequence[Row], beside: Sequence[Row]) -> dict[tuple[str, str],
 
 
 def _text(tables: dict[tuple[str, str], dict[str, Group]]) -> str:
-    from eval.caption_scores import LABELS
+    from eval.captions.scores import LABELS
     from eval.side_by_side import table
 
     return "\n\n".join(table(f"{language}, {kind}", groups, LABELS) for (language, kind), groups in tables.items())

@@ -12,8 +12,8 @@ from rag_app.cli.evaluation_run import RunOptions, begin, command_line, conclude
 from rag_app.cli.frame import Call, Shown, command, pass_call
 
 if TYPE_CHECKING:
-    from eval.extraction import ExtractionReport
-    from eval.extraction_scores import Case
+    from eval.extraction.against_truth import ExtractionReport
+    from eval.extraction.scores import Case
     from eval.parsers.records import Parser
 
 _PATH = click.Path(exists=True, path_type=Path)
@@ -63,9 +63,9 @@ def extraction(
     No library is needed; its folder holds the run.
     """
     from adapters.names import load_model, parse_model_name
-    from eval.extraction_cases import find_cases
-    from eval.extraction_run import item_ids, measure
-    from eval.extraction_table import tabulate
+    from eval.extraction.cases import find_cases
+    from eval.extraction.running import item_ids, measure
+    from eval.extraction.table import tabulate
     from eval.parsers.names import parsers
     from rag_app.cli.progress import ProgressBar
     from rag_app.errors import InputError
@@ -123,7 +123,7 @@ def _manifest(cases: list[Case], chosen: list[Parser], total: int) -> Any:  # An
 
 def _reports(cases: list[Case], chosen: list[Parser]) -> list[ExtractionReport]:
     """What our own parser found and lost, element by element, where the truth tells places."""
-    from eval.extraction import run
+    from eval.extraction.against_truth import run
     from eval.parsers.own import OwnParser
     from eval.truth import read_truth
 

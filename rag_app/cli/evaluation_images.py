@@ -12,7 +12,7 @@ from rag_app.cli.frame import Call, Shown, command, pass_call
 from rag_app.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from eval.images_records import ImagesReport
+    from eval.images.records import ImagesReport
 
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -67,11 +67,11 @@ def images(
         raise UsageError(f"{heat_map} is neither .png nor .svg: name the heat map so that its kind is known.")
     import dataclasses
 
-    from eval.images import run
-    from eval.images_data import read_image_set
-    from eval.images_library import LibraryGallery, versions
-    from eval.images_records import table, to_dict
-    from eval.images_rounds import HoldOut
+    from eval.images.data import read_image_set
+    from eval.images.gallery import LibraryGallery, versions
+    from eval.images.records import table, to_dict
+    from eval.images.rounds import HoldOut
+    from eval.images.searching import run
     from rag_app.cli.progress import ProgressBar
     from rag_app.settings import Settings
 
@@ -97,7 +97,7 @@ def images(
 
 def _write(report: ImagesReport, *, html: Path | None, heat_map: Path | None, out: Path | None) -> list[Path]:
     """The files that were asked for and could be made."""
-    from eval.images_records import lines
+    from eval.images.records import lines
     from rag_app.render import heat_map as drawing
     from rag_app.render import image_report
     from rag_app.render.self_contained import write_whole

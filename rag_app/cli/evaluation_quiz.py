@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from eval.questions import Question
-    from eval.quiz_examinees import Examinee
+    from eval.quiz.examinees import Examinee
     from eval.runs import Manifest
     from rag_app.library import Library
 
@@ -45,9 +45,9 @@ def quiz(
     is not asked.
     """
     from eval.questions import read_questions
-    from eval.quiz import SEED, quiz_questions, quiz_row
-    from eval.quiz_examinees import examinee
-    from eval.quiz_report import table, to_dict
+    from eval.quiz.asking import SEED, quiz_questions, quiz_row
+    from eval.quiz.examinees import examinee
+    from eval.quiz.report import table, to_dict
     from rag_app.library import Library
 
     asked = quiz_questions(read_questions(questions))
@@ -72,7 +72,7 @@ def quiz(
 def _manifest(
     library: Library, taker: Examinee, files: Sequence[Path], asked: Sequence[Question], *, k: int, seed: int
 ) -> Manifest:
-    from eval.quiz_examinees import PROMPT_VERSION
+    from eval.quiz.examinees import PROMPT_VERSION
     from eval.runs.manifest import digest_of_texts
 
     settings: dict[str, int] = {"k": k}

@@ -112,7 +112,7 @@ def _of_library(call: Call) -> list[Pair]:
 
 def _of_file(path: Path) -> list[Pair]:
     from adapters.training.pairs import Pair
-    from eval.images_data import read_image_set
+    from eval.images.data import read_image_set
 
     groups = _groups(path)
     return [
@@ -125,7 +125,7 @@ def _of_file(path: Path) -> list[Pair]:
 
 def _groups(path: Path) -> dict[str, str]:
     """The group of each picture by its name in the file, where a line says one."""
-    from eval.images_data import IMAGE_KEYS
+    from eval.images.data import IMAGE_KEYS
 
     found: dict[str, str] = {}
     for line in path.read_text(encoding="utf-8-sig").split("\n"):

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup
 
-from eval.images_metrics import MEASURES
-from eval.images_records import (
+from eval.images.metrics import MEASURES
+from eval.images.records import (
     CLASS_HEADER,
     FUSED,
     ImagesReport,

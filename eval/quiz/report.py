@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from eval.quiz import CLOSED_BOOK, SITTINGS, WITH_LIBRARY
+from eval.quiz.asking import CLOSED_BOOK, SITTINGS, WITH_LIBRARY
 from eval.runs.comparing import mcnemar
 from eval.runs.rows import Row
 from eval.statistics import Mean, mean, text_table

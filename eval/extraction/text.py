@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from eval.citations import squeeze
 from eval.comparing import kendall_tau
-from eval.extraction_truth import TrueItem
+from eval.extraction.truths import TrueItem
 from eval.page_checks import edit_distances
 
 LONG_ENOUGH = 20  # letters and digits; a shorter text stands in too many places to tell the order by

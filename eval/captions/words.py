@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from eval import caption_word_lists as lists
+from eval.captions import word_lists as lists
 from rag_app.captioning.language import Language, english_leftovers, language_problem, persian_letters, words_of
 from rag_app.sentences import sentences
 

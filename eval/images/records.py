@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from eval.images_data import CaptionedImage, ImageSet
-from eval.images_metrics import DEPTHS, MEASURES, ClassScores, Estimate
-from eval.images_rounds import HoldOut
+from eval.images.data import CaptionedImage, ImageSet
+from eval.images.metrics import DEPTHS, MEASURES, ClassScores, Estimate
+from eval.images.rounds import HoldOut
 from eval.statistics import SEED, text_table
 
 FUSED, TOWER, TEXTS, VECTORS, WORDS = "fused", "image tower", "texts", "text vectors", "words"

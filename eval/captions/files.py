@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from eval.images_data import read_image_set
+from eval.images.data import read_image_set
 from rag_app.captioning.records import picture_file, read_captions
 from rag_app.errors import InputError
 
@@ -69,7 +69,7 @@ class References:
 def read_written(paths: Sequence[Path]) -> list[Caption]:
     """The captions of these files in order, those that failed when they were made included.
 
-    A file is what `rag-app caption` writes, or any that `eval.images_data` reads. Raises InputError on others, and when
+    A file is what `rag-app caption` writes, or any that `eval.images.data` reads. Raises InputError on others, and when
     a caption comes twice.
     """
     written = [caption for path in paths for caption in _read(path)]

@@ -18,9 +18,9 @@ from typing import Self
 import numpy as np
 
 from adapters.names import load_model, parse_model_name
-from eval.images import DEPTH, Seen
-from eval.images_data import CaptionedImage, ImageSet
-from eval.images_records import FUSED, TEXTS, TOWER, VECTORS, WORDS
+from eval.images.data import CaptionedImage, ImageSet
+from eval.images.records import FUSED, TEXTS, TOWER, VECTORS, WORDS
+from eval.images.searching import DEPTH, Seen
 from ingestion.reading import sha256_of
 from rag_app.embeddings import languages_of
 from rag_app.errors import InputError
@@ -38,7 +38,7 @@ _NEVER_CHANGE = ("crops", "files")  # folders whose files can be the same ones i
 
 
 class LibraryGallery:
-    """Implements eval.images.Gallery. A context: leaving it takes its folder away.
+    """Implements eval.images.searching.Gallery. A context: leaving it takes its folder away.
 
     images: those that the library holds; files with equal content are one, with the captions of all. failed: the rest.
     """

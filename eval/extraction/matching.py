@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from eval.citations import squeeze
 from eval.comparing import Grid, coverage, iou
-from eval.extraction_truth import TrueItem
+from eval.extraction.truths import TrueItem
 from eval.parsers.records import Found
 
 NEAR = 0.3  # least IoU, or share of the smaller box, for two boxes to be of the same thing

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from eval.questions import Question
-from eval.quiz_examinees import Examinee, Sheet
+from eval.quiz.examinees import Examinee, Sheet
 from eval.runs.rows import Row
 from rag_app.errors import IncompleteReply, InputError, RagAppError, UnusableReply
 from rag_app.evidence import Passage

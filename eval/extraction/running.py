@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from eval.extraction_scores import Case, Draw, failed_rows, reading_id, reading_row, rows, true_ids
+from eval.extraction.scores import Case, Draw, failed_rows, reading_id, reading_row, rows, true_ids
 from eval.parsers.own import VisionParser
 from eval.parsers.records import ElementReading, Parser
 from eval.runs.rows import Row
@@ -44,7 +44,7 @@ def measure(
 
     Args:
         known: rows by id that are done and need not be made again.
-        draw: see `eval.extraction_scores.rows`.
+        draw: see `eval.extraction.scores.rows`.
         on_progress: called with papers done and papers in all, of all parsers together.
 
     Raises ModelUnreachable when a model's server goes away.

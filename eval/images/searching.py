@@ -1,7 +1,7 @@
 """Image search: does the image that a caption is about come first, and the caption that an image is about?
 
-Every caption is asked with once while other captions of its image are stored, never itself (eval.images_rounds). What
-ranks is the product's own search over a library (eval.images_library), looked at as a whole and part by part: `fused`
+Every caption is asked with once while other captions of its image are stored, never itself (eval.images.rounds). What
+ranks is the product's own search over a library (eval.images.gallery), looked at as a whole and part by part: `fused`
 as users get it, `image tower` by the vectors of the pictures alone, `texts` by captions and words in the picture alone,
 and of these by `text vectors` alone and by `words` alone.
 
@@ -22,9 +22,9 @@ from typing import Protocol
 
 import numpy as np
 
-from eval.images_data import CaptionedImage, ImageSet
-from eval.images_metrics import NOT_FOUND, best_rank, by_class, lead, measures, rank_of
-from eval.images_records import (
+from eval.images.data import CaptionedImage, ImageSet
+from eval.images.metrics import NOT_FOUND, best_rank, by_class, lead, measures, rank_of
+from eval.images.records import (
     FUSED,
     KINDS,
     TO_IMAGE,
@@ -36,7 +36,7 @@ from eval.images_records import (
     Query,
     Row,
 )
-from eval.images_rounds import HoldOut, rounds
+from eval.images.rounds import HoldOut, rounds
 from rag_app.errors import RagAppError
 
 DEPTH = 250  # images looked at of each search; one that comes later counts as not found

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from eval.caption_files import PLAIN, Caption, References
-from eval.caption_words import purity, told, variety
+from eval.captions.files import PLAIN, Caption, References
+from eval.captions.words import purity, told, variety
 from eval.metrics.captions import cider, cider_d
 from eval.metrics.texts import bleu, chrf
 from eval.runs.rows import Row

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from eval.comparing import Grid, cell_counts, coverage, f1, iou, likeness
-from eval.extraction_matching import match
-from eval.extraction_text import Stream, reading_order
-from eval.extraction_truth import TrueItem, TruePaper
+from eval.extraction.matching import match
+from eval.extraction.text import Stream, reading_order
+from eval.extraction.truths import TrueItem, TruePaper
 from eval.metrics.formulas import edit_similarity, picture_similarity
 from eval.metrics.tables import teds
 from eval.page_checks import passes, symbols_present

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.extraction_scores import Case, Json
-from eval.extraction_truth import find_truth, read_true_paper
+from eval.extraction.scores import Case, Json
+from eval.extraction.truths import find_truth, read_true_paper
 from eval.page_checks import check_problem
 from rag_app.errors import InputError
 

@@ -1,0 +1,1 @@
+"""Captions scored: against references, and by what they say themselves, in English and Persian."""
