@@ -44,9 +44,9 @@ def linear_probe(dataset: Dataset, held_out: Sequence[Example], embedding: Image
     be read.
     """
     try:
-        from sklearn.linear_model import LogisticRegression
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
+        from sklearn.linear_model import LogisticRegression  # pyright: ignore[reportMissingImports] - an extra
+        from sklearn.pipeline import make_pipeline  # pyright: ignore[reportMissingImports] - an extra
+        from sklearn.preprocessing import StandardScaler  # pyright: ignore[reportMissingImports] - an extra
     except ImportError as exc:
         raise ModelUnsuitable(
             "A linear probe needs scikit-learn; install it with: pip install 'rag-app[medical]'."

@@ -153,3 +153,41 @@ def _medical(run: Run) -> Manifest:
             f"{run.folder} is a run of {run.manifest.kind}, not of rag-app medical evaluate; name one of its folders."
         )
     return run.manifest
+
+
+def verdicts(examined: Sequence[Examined]) -> list[str]:
+    """What the figures allow to be said of each model that is no baseline, a sentence a task; of the baselines alone,
+    which of them is best."""
+    baselines = [one for one in examined if one.manifest.settings["by"] == "baseline"]
+    models = [one for one in examined if one not in baselines]
+    said = []
+    for task in TASKS:
+        if not baselines:
+            continue
+        best = max(baselines, key=lambda one: one.tasks[task].overall["balanced_accuracy"].value or 0)
+        bar = best.tasks[task].overall["balanced_accuracy"]
+        if not models:
+            said.append(f"{task.capitalize()}: the best baseline is {best.name}, balanced accuracy {bar}.")
+        for one in models:
+            own = one.tasks[task].overall["balanced_accuracy"]
+            gain = gains_over(best, one, task)["balanced_accuracy"]
+            words = "is not told apart from"
+            if gain.low is not None and gain.low > 0:
+                words = "beats"
+            elif gain.high is not None and gain.high < 0:
+                words = "is worse than"
+            said.append(
+                f"{task.capitalize()}: {one.name} {words} the best baseline, {best.name} "
+                f"(balanced accuracy {own} against {bar})."
+            )
+    return said
+
+
+def gains_over(before: Examined, after: Examined, task: str) -> dict[str, Estimate]:
+    """after - before in one task, on the images that both have a result for."""
+    theirs = {row.id: row for row in after.rows}
+    first = [row for row in before.rows if row.id in theirs]
+    if not first:
+        raise UsageError(f"{before.name} and {after.name} have no image in common that both have a result for.")
+    said = predictions(before.manifest, first)[task]
+    return gains(said, predictions(after.manifest, [theirs[row.id] for row in first])[task])

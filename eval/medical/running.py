@@ -205,7 +205,7 @@ def _asked(
     dataset: Dataset, assistant: asking.Assistant, example: Example, language: str, kinds: Sequence[str]
 ) -> tuple[list[dict[str, str]], dict[str, float], dict[str, str]]:
     """What the model says to the image's own questions of these kinds, and how near it is to the dataset's answers."""
-    from eval.metrics.texts import exact_match, rouge, token_f1  # needs the extra `eval`
+    from eval.metrics.texts import exact_match, rouge, token_f1  # slow to import
 
     picture = differential.picture_bytes(dataset.picture(example))
     said: list[dict[str, str]] = []

@@ -20,8 +20,11 @@ _PROBLEMS_SHOWN = 5
 MEMBERS = {
     "prepare": "rag_app.cli.medical:prepare",
     "train": "rag_app.cli.medical_train:train",
+    "export": "rag_app.cli.medical_export:export",
     "ask": "rag_app.cli.medical_ask:ask",
     "calibrate": "rag_app.cli.medical_ask:calibrate",
+    "evaluate": "rag_app.cli.medical_evaluate:evaluate",
+    "compare": "rag_app.cli.medical_evaluate:compare",
 }
 
 
