@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from adapters.torchvision_shim import ensure_torchvision
 from rag_app.medical.captions import Wording
 from rag_app.medical.records import EXAMPLES, FORMAT, IMAGES, MANIFEST, SPLITS, Dataset, Example, Split
 from tests.medical.models import qwen
@@ -58,6 +59,7 @@ def shuffled(dataset: Dataset, folder: Path, *, seed: int) -> Dataset:
 
 def base_model(folder: Path, dataset: Dataset, *, steps: int) -> Path:
     """A tiny Qwen2.5-VL with all its weights trained from random ones on the train part of `dataset`."""
+    ensure_torchvision()
     import torch
     from transformers import PrinterCallback, Trainer, TrainingArguments
 

@@ -115,18 +115,8 @@ def fine_tune(
     checkpoint = folder.go_on(out, run) if resume else None
     if not resume:
         folder.check_empty(out)
-    model = attach(
-        parts.model,
-        parts=options.parts,
-        rank=options.rank,
-        alpha=options.alpha,
-        dropout=options.dropout,
-        seed=options.seed,
-    )
+    model, checkpointing = _attached(parts, options)
     collator = Collator(parts.processor, source.base)
-    checkpointing = parts.device.startswith("cuda") if options.checkpointing is None else options.checkpointing
-    if checkpointing:
-        model.get_base_model().gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
     longest = sorted(train, key=lambda item: len(item.question) + len(item.answer))[-options.batch :]
     found = memory.estimate(model, collator(longest), checkpointing=checkpointing, device=parts.device)
     on_estimate(found)
@@ -187,6 +177,33 @@ def _four_bit(source: Source, options: Options, device: str | None) -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def _attached(parts: Parts, options: Options) -> tuple[Any, bool]:  # Any: PeftModel
+    """The model with untrained LoRA layers, and whether it computes its activations again."""
+    again = parts.device.startswith("cuda") if options.checkpointing is None else options.checkpointing
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # of names that transformers and peft use themselves
+        model = attach(
+            parts.model,
+            parts=options.parts,
+            rank=options.rank,
+            alpha=options.alpha,
+            dropout=options.dropout,
+            seed=options.seed,
+        )
+        if again:
+            model.get_base_model().gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+    _keep_gradients(model)
+    return model, again
+
+
+def _keep_gradients(model: Any) -> None:  # Any: PeftModel
+    """Keep 4-bit weights as they are: where a processor has bf16, bitsandbytes packs them anew at the first check, in a
+    form that has no gradients."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
 
 
 def _check_items(train: Sequence[Item], validation: Sequence[Item]) -> None:
