@@ -33,6 +33,8 @@ LEAVES = {
     "transformers": ("adapters",),
     "open_clip": ("adapters",),
     "peft": ("adapters",),
+    "bitsandbytes": ("adapters",),
+    "llguidance": ("adapters/huggingface",),
     "ollama": ("adapters/ollama",),
     "matplotlib": ("rag_app/render/plots", "rag_app/render/formula_pictures"),
     "sacrebleu": ("eval/metrics",),

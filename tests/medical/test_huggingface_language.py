@@ -1,7 +1,6 @@
 """Models of transformers as language models: replies, streams, batches, JSON, likelihoods, and the roles they fill.
 
-The models have random weights, so nothing here asks whether a reply is right; a little training makes two of them end
-their replies.
+Most models here have random weights, and nothing asks whether what they say is right; `answering` knows two answers.
 """
 
 # torch and transformers come with the medical extra only.
@@ -28,7 +27,7 @@ from adapters.names import load_model, parse_model_name
 from rag_app.errors import CorruptPicture, IncompleteReply, ModelUnsuitable, PromptTooLong, UsageError, WeightsMissing
 from rag_app.medical import Assistant
 from rag_app.models import Reply, ask_as
-from tests.medical.models import MADE, qwen
+from tests.medical.models import MADE
 from tests.medical.test_huggingface_loading import png
 from tests.test_medical_ask import LABELS
 
@@ -46,32 +45,6 @@ class Finding(BaseModel):
 
 def model_of(folder: Path) -> HuggingFaceModel:
     return load_model("vision", parse_model_name(f"hf:{folder}"))
-
-
-@pytest.fixture(scope="session")
-def answering(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Qwen2.5-VL that answers "a large nodule" or, asked in Persian, «طبیعی», and ends there."""
-    import torch
-
-    folder = qwen(tmp_path_factory.mktemp("answering") / "qwen")
-    parts = load_parts(str(folder))
-    model = parts.model.requires_grad_(True).train()
-    texts, images = [], []
-    for question, answer in ((QUESTION, "a large nodule"), ("تشخیص چیست؟", "طبیعی")):
-        asked = Message("user", question, (picture(png(3)),))
-        texts.append(rendered(parts.processor, [asked, Message("assistant", answer)], ask=False))
-        images.append(asked.images)
-    batch = encoded(parts.processor, texts, images, side="right")
-    labels = batch["input_ids"].masked_fill(batch["attention_mask"] == 0, -100)
-    optimiser = torch.optim.AdamW(model.parameters(), 3e-3)
-    for _ in range(90):
-        loss = model(**batch, labels=labels).loss
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-    assert loss.item() < 0.05
-    model.eval().save_pretrained(str(folder))
-    return folder
 
 
 def test_a_reply_is_whole_and_counted(answering: Path) -> None:
