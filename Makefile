@@ -44,12 +44,13 @@ check: $(DEV) ## Lint, format, types, layers
 
 bench: $(DEV) ## Measure reading, retrieval and answers on the sample papers
 	$(BIN)/rag-app ingest data/papers --library bench_output/library
-	$(BIN)/rag-app eval extraction data/papers/*.pdf
+	$(BIN)/rag-app eval extraction data/papers --library bench_output/library
 	$(BIN)/rag-app eval retrieval data/questions/sample.jsonl --library bench_output/library
 	$(BIN)/rag-app eval answers data/questions/sample.jsonl --library bench_output/library
 
-docs: $(DEV) ## Rewrite docs/cli.md from the commands' own --help, and the faults in docs/ollama.md from meeting them
+docs: $(DEV) ## Rewrite docs/cli.md from the commands' --help, docs/errors.md, and the faults in docs/ollama.md from meeting them
 	$(BIN)/python docs/build_cli.py
+	$(BIN)/python docs/build_errors.py
 	$(BIN)/python docs/build_faults.py
 
 site: $(SITE) ## Build the documentation into site/, failing on any warning
