@@ -121,7 +121,7 @@ def _model(source: Source, found: files.Files, device: str) -> Any:  # Any: PreT
         bnb_4bit_compute_dtype=dtype,
     )
     try:
-        with _no_bars():
+        with no_bars():
             return AutoModelForImageTextToText.from_pretrained(
                 str(found.folder),
                 dtype=dtype,
@@ -183,7 +183,7 @@ def _processor(source: Source, found: files.Files) -> Any:  # Any: ProcessorMixi
 
 
 @contextmanager
-def _no_bars() -> Iterator[None]:
+def no_bars() -> Iterator[None]:
     """transformers shows no progress bar of its own inside."""
     from transformers.utils import logging
 
