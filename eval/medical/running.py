@@ -88,7 +88,8 @@ def run_model(
     Raises InputError for a picture that cannot be read, and ModelError where the model cannot be used at all.
     """
     examples = dataset.of(split)
-    waiting = [example for example in examples if example.id not in run.done()]
+    done = run.done()
+    waiting = [example for example in examples if example.id not in done]
     likely = differential.by(assistant.model) == "likelihood"
     step = _BATCH if likely else 1
     for start in range(0, len(waiting), step):
@@ -101,10 +102,12 @@ def run_model(
 
 
 def run_baseline(run: Run, dataset: Dataset, baseline: Baseline, *, split: Split) -> None:
-    """Keep a row of each image."""
+    """Keep a row of each image that the run has none of."""
     normal = dataset.labels.index(dataset.normal)
+    done = run.done()
     for example, shares in zip(dataset.of(split), baseline.probabilities, strict=True):
-        run.append(_row(dataset, example, shares, 1 - shares[normal]))
+        if example.id not in done:
+            run.append(_row(dataset, example, shares, 1 - shares[normal]))
     run.finish()
 
 

@@ -108,7 +108,7 @@ def _plots(examined: Sequence[Examined], task: str) -> list[tuple[str, str]]:
             "Accuracy on the images it is surest of, by how many it answers",
             svg(
                 Curves(
-                    {one.name: one.tasks[task].selective for one in examined},
+                    {one.name: _from_none(*one.tasks[task].selective) for one in examined},
                     "coverage: share of the images answered",
                     "accuracy",
                 ),
@@ -133,6 +133,11 @@ def _plots(examined: Sequence[Examined], task: str) -> list[tuple[str, str]]:
                 )
             )
     return drawn
+
+
+def _from_none(coverage: Sequence[float], accuracy: Sequence[float]) -> tuple[list[float], list[float]]:
+    """The curve from coverage 0 on, so that equally sure images are a line: any part of them is as good."""
+    return [0.0, *coverage], [accuracy[0], *accuracy]
 
 
 def _point(one: Estimate, n: int) -> Point | None:
