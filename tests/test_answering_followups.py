@@ -68,6 +68,8 @@ def test_what_is_left_out_is_carried_over(before: str, question: str, expected: 
         "آیا این مقاله داده دارد؟",
         "در این کار از چه زبانی استفاده شد؟",
         "How does BLIP work and what is its loss?",
+        "What can a vision-language model do that a plain language model cannot?",
+        "What does dropout do that batching does not?",
         "hello",
         "?",
         "???",

@@ -49,12 +49,15 @@ _PREPOSITION = re.compile(
     re.IGNORECASE,
 )
 _ITS = re.compile(r"\b(?:its|their|his|her)\b(?=\s+\w)", re.IGNORECASE)
+_VERBS = r"(?:is|are|was|were|do|does|did|has|have|can|cannot|could)"
 _IT = re.compile(
     r"\b(?:it|they|them|he|she)\b(?!\s+(?:true|possible|clear|known|said|mean)\b)"
-    r"|(?<=\b(?:is|do)\s)(?:this|that|these|those)\b(?!\s+(?:paper|work|study)\b)"
-    r"|(?<=\b(?:are|was|did)\s)(?:this|that|these|those)\b(?!\s+(?:paper|work|study)\b)"
-    r"|(?<=\b(?:does|were)\s)(?:this|that|these|those)\b(?!\s+(?:paper|work|study)\b)"
-    r"|\b(?:this|that|these|those)\b(?=\s*$|\s+(?:is|are|was|were|do|does|did|has|have|can|work|works|mean|means|help|helps|differ|compare)\b)",
+    # "is this ..."; but "this paper" is the paper asked, and "do that a model cannot" opens a clause
+    r"|(?:(?<=\bis\s)|(?<=\bdo\s)|(?<=\bare\s)|(?<=\bwas\s)|(?<=\bdid\s)|(?<=\bdoes\s)|(?<=\bwere\s))"
+    r"(?:this|that|these|those)\b(?!\s+(?:paper|work|study|an?|the|no|other|most)\b)"
+    rf"(?!\s+\w+\s+{_VERBS}\b)"
+    r"|\b(?:this|that|these|those)\b"
+    rf"(?=\s*$|\s+(?:{_VERBS}|works?|means?|helps?|differ|compare)\b)",
     re.IGNORECASE,
 )
 _DUMMY = re.compile(
