@@ -33,7 +33,7 @@ from adapters.huggingface import files, loading
 from adapters.huggingface.naming import Source, parse_source
 from adapters.names import ModelName
 from adapters.ollama.blocks import Picture, picture_bytes
-from rag_app.errors import IncompleteReply, ModelError, UsageError
+from rag_app.errors import IncompleteReply, ModelError, PromptTooLong, UsageError
 from rag_app.models import Reply
 from rag_app.settings import Settings
 
@@ -145,7 +145,8 @@ class HuggingFaceModel(LLM):
     ) -> Reply:
         """The model's whole reply to one prompt; see LanguageModel.ask.
 
-        Raises IncompleteReply when the reply did not end within max_tokens.
+        Raises IncompleteReply when the reply did not end within max_tokens, PromptTooLong when it did not end within
+        what the prompt leaves of the model's context.
         """
         from adapters.huggingface.generating import Options
 
@@ -194,8 +195,8 @@ class HuggingFaceModel(LLM):
     ) -> list[Reply | ModelError]:
         """A reply, or why there is none, for each (prompt, pictures), in order; likeliest tokens, `batch` at a time.
 
-        A reply that did not end within max_tokens is the only error that is given, not raised. `seconds` of a reply is
-        its share of its batch. on_done: called with how many are done.
+        A reply that did not end within max_tokens, or within the context, is the only error that is given, not raised.
+        `seconds` of a reply is its share of its batch. on_done: called with how many are done.
         """
         from adapters.huggingface.generating import Options
 
@@ -208,7 +209,7 @@ class HuggingFaceModel(LLM):
             for place, one in zip(group, written, strict=True):
                 try:
                     found[place] = self._reply(one, seconds, load_s)
-                except IncompleteReply as exc:
+                except (IncompleteReply, PromptTooLong) as exc:
                     found[place] = exc
             if on_done is not None:
                 on_done(len(found))
@@ -251,6 +252,13 @@ class HuggingFaceModel(LLM):
     def _reply(self, written: Written, seconds: float, load_s: float) -> Reply:
         from adapters.huggingface.prompting import context_tokens
 
+        context = context_tokens(self.parts.model)
+        if not written.whole and written.prompt_tokens + written.reply_tokens >= context:
+            raise PromptTooLong(
+                f"The prompt has {written.prompt_tokens:,} tokens with its pictures and leaves "
+                f"{written.reply_tokens:,} of the {context:,} that {self.name} reads, too few for the reply; ask with "
+                "fewer passages or pictures."
+            )
         if not written.whole:
             raise IncompleteReply(
                 f"The reply of {self.name} did not end within {written.reply_tokens:,} tokens; allow more, or ask for "
@@ -263,7 +271,7 @@ class HuggingFaceModel(LLM):
             load_s,
             written.prompt_tokens,
             written.reply_tokens,
-            context_tokens(self.parts.model),
+            context,
         )
 
     # --- LlamaIndex -------------------------------------------------------------------------------------------------

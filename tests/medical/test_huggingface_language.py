@@ -258,8 +258,8 @@ def test_bad_input_is_one_sentence(made: dict[str, Path]) -> None:
         model.ask(QUESTION, images=["/a/path.png"])  # pyright: ignore[reportArgumentType]  # what is refused
     with pytest.raises(PromptTooLong, match="reads 1,024 in all"):
         model.ask("a nodule " * 2000, max_tokens=8)
-    with pytest.raises(IncompleteReply):
-        model.ask("a nodule " * 400, max_tokens=2000)  # as many tokens as the prompt leaves
+    with pytest.raises(PromptTooLong, match="too few for the reply"):
+        model.ask("a nodule " * 400, max_tokens=2000)
     with pytest.raises(UsageError, match="max_tokens is 0"):
         model.ask(QUESTION, max_tokens=0)
 
