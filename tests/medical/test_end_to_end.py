@@ -1,4 +1,4 @@
-"""The whole road with a tiny model of the true architecture: prepare, train, kill -9, resume, ask, merge.
+"""The whole road with a tiny model of the true architecture: prepare, train, kill -9, resume, evaluate, ask, merge.
 
 The base model has learned to read drawings of one scanner; those of another, darker and noisier, it reads badly until
 an adapter is tuned on them. A control tuned on shuffled labels has to stay at chance.
@@ -28,7 +28,7 @@ from tests.xrays import drawn
 
 TRAIN, TEST = 360, 300
 QUICK = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-# As found on other drawings: see the notes on fine-tuning tiny models in the documentation of training.
+# Chosen on other drawings, of other seeds.
 RECIPE = (
     "--questions anomaly --questions diagnosis --language en --batch 16 --accumulate 1 --steps 200 --check-every 50"
 )
@@ -133,10 +133,10 @@ def test_only_the_adapter_was_trained(road: Road) -> None:
 
 def test_the_merged_model_has_the_adapters_logits(road: Road, tmp_path: Path) -> None:
     import torch
-    from rag_app.medical.exporting import export
 
     from adapters.huggingface.loading import load_parts
     from adapters.training.supervised.collating import Collator
+    from rag_app.medical.exporting import export
     from rag_app.medical.training import items
 
     tuned = load_parts(str(road.base), adapter=road.adapter, device="cpu")
@@ -146,6 +146,15 @@ def test_the_merged_model_has_the_adapters_logits(road: Road, tmp_path: Path) ->
     batch = Collator(tuned.processor, "tuned")(rows)
     with torch.inference_mode():
         assert torch.allclose(tuned.model(**batch).logits, merged.model(**batch).logits, atol=1e-4)
+
+
+def test_it_is_evaluated_beside_the_base(road: Road, tmp_path: Path) -> None:
+    names = [f"hf:{road.base}", f"hf:{road.base}+{road.adapter}"]
+    models = [word for name in names for word in ("--model", name)]
+    found = finished(started(command("evaluate", road.dataset.folder, *models, "--out", tmp_path / "measured")))
+    accuracy = {one["name"]: one["diagnosis"]["overall"]["accuracy"]["value"] for one in found["examined"]}
+    assert accuracy[names[1]] >= 0.85
+    assert accuracy[names[1]] - accuracy[names[0]] >= 0.20
 
 
 def test_the_tuned_model_is_asked(road: Road) -> None:
