@@ -9,6 +9,7 @@ Most models here have random weights, and nothing asks whether what they say is 
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from pydantic import BaseModel
 from adapters.huggingface import language
 from adapters.huggingface.generating import Options, write
 from adapters.huggingface.language import HuggingFaceModel
+from adapters.huggingface.likelihood import log_likelihoods
 from adapters.huggingface.loading import load_parts
 from adapters.huggingface.prompting import Message, encoded, picture, rendered
 from adapters.names import load_model, parse_model_name
@@ -269,3 +271,21 @@ def test_the_same_seed_writes_the_same(made: dict[str, Path]) -> None:
     said = [[Message("user", QUESTION)]]
     one, two, three = (write(parts, said, Options(12, temperature=1.0, seed=seed))[0].text for seed in (4, 4, 5))
     assert one == two != three
+
+
+@pytest.mark.parametrize("name", MADE)
+def test_in_bf16_as_on_a_gpu_and_in_four_bits_it_writes_and_weighs_nearly_the_same(
+    name: str, made: dict[str, Path]
+) -> None:
+    import torch
+
+    whole = load_parts(str(made[name]))
+    said = [[Message("user", QUESTION, (picture(png(1)),))]]
+    expected = log_likelihoods(whole, [png(1)], QUESTION, ANSWERS)
+    whole.model.to(torch.bfloat16)
+    others = [whole]
+    if importlib.util.find_spec("bitsandbytes"):
+        others.append(load_parts(str(made[name]), quantised=True))
+    for parts in others:
+        assert write(parts, said, Options(4))[0].reply_tokens <= 4
+        assert log_likelihoods(parts, [png(1)], QUESTION, ANSWERS) == pytest.approx(expected, rel=0.05)
