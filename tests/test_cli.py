@@ -263,7 +263,7 @@ def test_the_library_can_be_named_three_ways(rag_app: RagApp, sample_library: Pa
         (["ingest", "missing.pdf"], 2, "does not exist"),
         (["search", "--image", "x.png"], 2, "There is no picture x.png"),
         (["search"], 2, "Give a text to search for"),
-        (["models", "pull", "hf:llama"], 2, "builtin"),
+        (["models", "pull", "hf:llama"], 2, "names no model of transformers"),
         (["models", "lst"], 2, "did you mean 'list'?"),
     ],
 )

@@ -15,9 +15,12 @@ LOCALES = {"en": "en-GB", "fa": "fa-IR"}
 HEIGHT = 900
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    """Chromium without its sandbox, which needs rights that test machines do not give; it sees our own pages only."""
+    """Chromium without its sandbox, which needs rights that test machines do not give; it sees our own pages only.
+
+    Playwright holds an event loop in this thread, in which no other can run: it ends with the tests of this folder.
+    """
     found = next(
         (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
     )
