@@ -12,7 +12,6 @@ from rag_app.cli.frame import Call, Shown, command, pass_call
 
 if TYPE_CHECKING:
     from eval.medical.baselines import Baseline
-    from eval.medical.results import Against, Examined
     from eval.runs import Manifest, Run
     from rag_app.medical.records import Dataset, Split
     from rag_app.settings import Settings
@@ -21,13 +20,6 @@ REPORT, FIGURES = "report.html", "figures.json"
 _DATA = click.Path(exists=True, file_okay=False, path_type=Path)
 _NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
-_MEASURES = {
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_f1": "macro F1",
-    "auroc": "AUROC",
-    "calibration_error": "ECE",
-}
 
 
 @command(
@@ -84,6 +76,7 @@ def evaluate(
     """
     from eval.medical import running
     from eval.medical.results import against, examine
+    from rag_app.cli.medical_evaluate_text import document, told
     from rag_app.errors import UsageError
     from rag_app.medical.records import Dataset
     from rag_app.render.medical_report import write_medical_report
@@ -115,10 +108,10 @@ def evaluate(
     examined = [examine(run) for run in runs]
     pairs = [against(runs[0], run) for run in runs[1:]] if names else []
     write_medical_report(dataset, examined, pairs, out / REPORT, notes=notes)
-    document = _document(dataset, examined, pairs, notes, split=split)
-    _write_figures(out / FIGURES, document)
-    shown = {**document, "runs": [str(run.folder) for run in runs], "report": str(out / REPORT)}
-    return Shown(shown, _told(dataset, examined, pairs, notes, split=split, report=out / REPORT))
+    figures = document(dataset, examined, pairs, notes, split=split)
+    _write_figures(out / FIGURES, figures)
+    shown = {**figures, "runs": [str(run.folder) for run in runs], "report": str(out / REPORT)}
+    return Shown(shown, told(dataset, examined, pairs, notes, split=split, report=out / REPORT))
 
 
 @command("compare", example="rag-app medical compare measured/hf-base measured/hf-tuned")
@@ -133,11 +126,12 @@ def compare(call: Call, *, before: Path, after: Path) -> Shown:
     """
     from eval.medical.results import against
     from eval.runs import Run
+    from rag_app.cli.medical_evaluate_text import pair_lines
     from rag_app.medical import DISCLAIMER
 
     found = against(Run.open(before), Run.open(after))
     return Shown(
-        {"disclaimer": DISCLAIMER["en"], **found.to_dict()}, "\n".join([*_pair_lines(found), "", DISCLAIMER["en"]])
+        {"disclaimer": DISCLAIMER["en"], **found.to_dict()}, "\n".join([*pair_lines(found), "", DISCLAIMER["en"]])
     )
 
 
@@ -224,63 +218,3 @@ def _write_figures(path: Path, document: dict[str, object]) -> None:
     from rag_app.render.self_contained import write_whole
 
     write_whole(path, iter([json.dumps(document, ensure_ascii=False, indent=1)]), option="--out")
-
-
-def _document(
-    dataset: Dataset, examined: Sequence[Examined], pairs: Sequence[Against], notes: Sequence[str], *, split: str
-) -> dict[str, object]:
-    from rag_app.medical import DISCLAIMER
-
-    return {
-        "disclaimer": DISCLAIMER["en"],
-        "dataset": str(dataset.folder),
-        "digest": dataset.digest,
-        "split": split,
-        "examined": [one.to_dict() for one in examined],
-        "against": [one.to_dict() for one in pairs],
-        "notes": list(notes),
-    }
-
-
-def _told(
-    dataset: Dataset,
-    examined: Sequence[Examined],
-    pairs: Sequence[Against],
-    notes: Sequence[str],
-    *,
-    split: str,
-    report: Path,
-) -> str:
-    from eval.medical.results import verdicts
-    from eval.statistics import text_table
-    from rag_app.medical import DISCLAIMER
-
-    lines = []
-    for task, title in (("diagnosis", f"Diagnosis, one of {len(dataset.labels)}"), ("anomaly", "Normal or abnormal")):
-        rows = [[one.name, *(str(one.tasks[task].overall[measure]) for measure in _MEASURES)] for one in examined]
-        lines += [f"{title} ({split}, {examined[0].tasks[task].images} images)", ""]
-        lines += [text_table(["", *_MEASURES.values()], rows), ""]
-    for one in examined:
-        if one.failed:
-            lines.append(f"{one.name}: {len(one.failed)} images without a result; {one.failed[0].error}")
-        lines += [f"{one.name}: {name} {figure}" for name, figure in one.answers.items()]
-    for pair in pairs:
-        lines += [*_pair_lines(pair), ""]
-    lines += [*verdicts(examined), *notes, f"Report: {report}", DISCLAIMER["en"]]
-    return "\n".join(lines)
-
-
-def _pair_lines(pair: Against) -> list[str]:
-    from eval.statistics import text_table
-
-    rows = []
-    for task, gains in pair.gains.items():
-        flipped = pair.flipped[task]
-        cells = []
-        for measure in ("accuracy", "balanced_accuracy", "macro_f1", "auroc"):
-            one = gains[measure]
-            known = one.value is not None and one.low is not None and one.high is not None
-            cells.append(f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]" if known else "-")
-        rows.append([task, *cells, flipped.rose, flipped.fell, f"{flipped.p:.2g}"])
-    header = ["", "accuracy", "balanced accuracy", "macro F1", "AUROC", "now right", "now wrong", "McNemar p"]
-    return [f"From {pair.before} to {pair.after}, {pair.images} images", text_table(header, rows)]
