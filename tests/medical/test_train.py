@@ -117,6 +117,36 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
     assert steps == [0, 1, 2, 2, 3, 4, 4]
 
 
+@pytest.mark.parametrize("early", [False, True])
+def test_stopped_after_its_last_step_it_ends_as_if_it_was_not(
+    made: dict[str, Path],
+    data: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    early: bool,
+) -> None:
+    from safetensors.torch import load_file
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    name, options = str(made["qwen2_5_vl"]), QUICK
+    if early:
+        options = dataclasses.replace(QUICK, steps=40, check_every=1, patience=2, learning_rate=0.3, warm_up=0.0)
+    straight = train(name, data, tmp_path / "straight", options=options, **ONLY)
+    out = tmp_path / "out"
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("adapters.training.supervised.training.save_adapter", stop)
+        train(name, data, out, options=options, **ONLY)
+    report = train(name, data, out, options=options, resume=True, **ONLY)
+    assert (report.steps < report.planned) is early
+    assert report.resumed_from == report.steps == straight.steps
+    assert report.best_step == straight.best_step
+    one, other = (load_file(folder / "adapter_model.safetensors") for folder in (tmp_path / "straight", out))
+    assert all((one[name] == other[name]).all() for name in one)
+
+
 def test_it_goes_on_only_as_it_began(made: dict[str, Path], data: Dataset, tuned: Path, tmp_path: Path) -> None:
     name = str(made["qwen2_5_vl"])
     with pytest.raises(UsageError, match="is finished"):

@@ -62,6 +62,13 @@ def go_on(out: Path, run: Mapping[str, Any]) -> Path | None:  # Any: JSON
     return whole.get(newest)
 
 
+def finish(out: Path, written: Path) -> None:
+    """Take the adapter's files out of `written`, its weights last: where they are, all is. Checkpoints are removed."""
+    for file in sorted(written.iterdir(), key=lambda file: file.name == WEIGHTS):
+        file.replace(out / file.name)
+    shutil.rmtree(out / CHECKPOINTS)
+
+
 def read_curves(out: Path) -> list[dict[str, Any]]:  # Any: JSON
     """The lines of the curves, a torn last one left out."""
     lines = []

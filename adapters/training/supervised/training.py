@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import importlib.util
+import json
 import logging
 import math
-import shutil
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ from typing import Any
 from adapters.huggingface import files
 from adapters.huggingface.loading import Parts, check_installed, load
 from adapters.huggingface.naming import Source, parse_source
-from adapters.lora.vision_language import Origin, attach, save_adapter
+from adapters.lora.vision_language import WEIGHTS, Origin, attach, save_adapter
 from adapters.names import parse_model_name
 from adapters.training.supervised import folder, memory
 from adapters.training.supervised.collating import Collator, Item
@@ -162,8 +162,9 @@ def fine_tune(
         versions=_versions(four_bit=source.quantised),
         note=note,
     )
-    save_adapter(model, out, processor=parts.processor, origin=origin)
-    shutil.rmtree(out / folder.CHECKPOINTS)
+    scratch = out / folder.CHECKPOINTS / "adapter"
+    save_adapter(model, scratch, processor=parts.processor, origin=origin)
+    folder.finish(out, scratch)
     return report
 
 
@@ -235,7 +236,7 @@ def _trainer(
     steps = options.steps or an_epoch * options.epochs
     check_every = min(options.check_every or an_epoch, steps)
     arguments = TrainingArguments(
-        output_dir=str(out / folder.CHECKPOINTS),
+        output_dir=str((out / folder.CHECKPOINTS).absolute()),
         per_device_train_batch_size=options.batch,
         per_device_eval_batch_size=options.batch,
         gradient_accumulation_steps=options.accumulate,
@@ -267,6 +268,8 @@ def _trainer(
         disable_tqdm=True,
         seed=options.seed,
     )
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1  # the model is on one GPU; Trainer would copy it to all of them
     telling = Telling(
         out / folder.CURVES,
         items_a_step=options.batch * options.accumulate,
@@ -289,6 +292,8 @@ def _trainer(
 def _run(trainer: Any, checkpoint: Path | None, source: Source) -> None:  # Any: Trainer
     import torch
 
+    if checkpoint is not None and _finished(trainer, checkpoint):
+        return
     # What peft and transformers say here, of embeddings and callbacks, is nothing the user could act on.
     loggers = [logging.getLogger(name) for name in ("transformers", "peft")]
     levels = [logger.level for logger in loggers]
@@ -306,6 +311,26 @@ def _run(trainer: Any, checkpoint: Path | None, source: Source) -> None:  # Any:
     finally:
         for logger, level in zip(loggers, levels, strict=True):
             logger.setLevel(level)
+
+
+def _finished(trainer: Any, checkpoint: Path) -> bool:  # Any: Trainer
+    """Whether the training had come to its end at this checkpoint; then its state and best weights are taken up.
+
+    Trainer itself would do a step more.
+    """
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+    from transformers import TrainerState
+
+    saved = checkpoint / "trainer_state.json"
+    state = TrainerState.load_from_json(str(saved))
+    control = json.loads(saved.read_text(encoding="utf-8"))["stateful_callbacks"]["TrainerControl"]["args"]
+    if state.global_step < state.max_steps and not control["should_training_stop"]:
+        return False
+    best = checkpoint.parent / Path(str(state.best_model_checkpoint)).name
+    set_peft_model_state_dict(trainer.model, load_file(best / WEIGHTS))
+    trainer.state = state
+    return True
 
 
 def _report(
