@@ -8,9 +8,6 @@ from __future__ import annotations
 import dataclasses
 import importlib.metadata
 import importlib.util
-import json
-import logging
-import math
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -21,15 +18,13 @@ from typing import Any
 from adapters.huggingface import files
 from adapters.huggingface.loading import Parts, check_installed, load
 from adapters.huggingface.naming import Source, parse_source
-from adapters.lora.vision_language import WEIGHTS, Origin, attach, save_adapter
+from adapters.lora.vision_language import Origin, attach, save_adapter
 from adapters.names import parse_model_name
 from adapters.training.supervised import folder, memory
 from adapters.training.supervised.collating import Collator, Item
 from adapters.training.supervised.options import Options, Progress
-from rag_app.errors import InputError, ModelFailed, UsageError
-
-_LOSSES = 10  # steps between two losses on the curve, at most
-_BETA2 = 0.98  # of AdamW: short trainings on few images need the second moments to follow sooner than at 0.999
+from adapters.training.supervised.running import run_to_end, trainer_of
+from rag_app.errors import InputError, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +120,7 @@ def fine_tune(
     if not resume:
         folder.begin(out, run)
     began = time.monotonic()
-    trainer = _trainer(
+    trainer = trainer_of(
         model=model,
         collator=collator,
         train=train,
@@ -137,7 +132,7 @@ def fine_tune(
     )
     if checkpoint is None:
         trainer.args.eval_on_start = True  # the model itself, for comparison
-    _run(trainer, checkpoint, source)
+    run_to_end(trainer, checkpoint, source)
     report = _report(
         trainer=trainer,
         model=model,
@@ -214,123 +209,6 @@ def _check_items(train: Sequence[Item], validation: Sequence[Item]) -> None:
     missing = sorted({item.image for item in (*train, *validation) if not item.image.is_file()})
     if missing:
         raise InputError(f"{len(missing)} pictures are not there, {missing[0]} first; prepare the dataset again.")
-
-
-def _trainer(
-    *,
-    model: Any,  # Any: PeftModel in, Trainer out
-    collator: Collator,
-    train: Sequence[Item],
-    validation: Sequence[Item],
-    out: Path,
-    options: Options,
-    parts: Parts,
-    on_progress: Callable[[Progress], None],
-) -> Any:
-    from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
-
-    from adapters.training.supervised.callbacks import Telling
-
-    on_gpu = parts.device.startswith("cuda")
-    an_epoch = math.ceil(math.ceil(len(train) / options.batch) / options.accumulate)
-    steps = options.steps or an_epoch * options.epochs
-    check_every = min(options.check_every or an_epoch, steps)
-    arguments = TrainingArguments(
-        output_dir=str((out / folder.CHECKPOINTS).absolute()),
-        per_device_train_batch_size=options.batch,
-        per_device_eval_batch_size=options.batch,
-        gradient_accumulation_steps=options.accumulate,
-        max_steps=steps,
-        learning_rate=options.learning_rate,
-        weight_decay=options.weight_decay,
-        adam_beta2=_BETA2,
-        lr_scheduler_type="cosine",
-        warmup_steps=round(options.warm_up * steps),
-        bf16=on_gpu,
-        use_cpu=not on_gpu,
-        eval_strategy="steps",
-        eval_steps=check_every,
-        save_strategy="steps",
-        save_steps=check_every,
-        save_total_limit=2,
-        load_best_model_at_end=True,
-        metric_for_best_model="eval_loss",
-        greater_is_better=False,
-        restore_callback_states_from_checkpoint=True,
-        logging_steps=max(1, min(_LOSSES, steps // 20)),
-        logging_nan_inf_filter=False,
-        prediction_loss_only=True,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        dataloader_num_workers=4 if on_gpu else 0,
-        dataloader_pin_memory=on_gpu,
-        report_to=[],
-        disable_tqdm=True,
-        seed=options.seed,
-    )
-    if arguments.n_gpu > 1:
-        arguments._n_gpu = 1  # the model is on one GPU; Trainer would copy it to all of them
-    telling = Telling(
-        out / folder.CURVES,
-        items_a_step=options.batch * options.accumulate,
-        device=parts.device,
-        on_progress=on_progress,
-    )
-    stopping = [EarlyStoppingCallback(options.patience)] if options.patience else []
-    trainer = Trainer(
-        model=model,
-        args=arguments,
-        data_collator=collator,
-        train_dataset=list(train),  # pyright: ignore[reportArgumentType]  # a list is a map-style dataset
-        eval_dataset=list(validation),  # pyright: ignore[reportArgumentType]
-        callbacks=[*stopping, telling],
-    )
-    trainer.remove_callback(PrinterCallback)
-    return trainer
-
-
-def _run(trainer: Any, checkpoint: Path | None, source: Source) -> None:  # Any: Trainer
-    import torch
-
-    if checkpoint is not None and _finished(trainer, checkpoint):
-        return
-    # What peft and transformers say here, of embeddings and callbacks, is nothing the user could act on.
-    loggers = [logging.getLogger(name) for name in ("transformers", "peft")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of names that transformers and peft use themselves
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except torch.OutOfMemoryError as exc:
-        raise ModelFailed(
-            f"Training {source.name} ran out of memory: halve --batch and double --accumulate, use smaller images, "
-            "--checkpointing or --four-bit; --resume goes on only with the same settings, so choose another --out."
-        ) from exc
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
-def _finished(trainer: Any, checkpoint: Path) -> bool:  # Any: Trainer
-    """Whether the training had come to its end at this checkpoint; then its state and best weights are taken up.
-
-    Trainer itself would do a step more.
-    """
-    from peft import set_peft_model_state_dict
-    from safetensors.torch import load_file
-    from transformers import TrainerState
-
-    saved = checkpoint / "trainer_state.json"
-    state = TrainerState.load_from_json(str(saved))
-    control = json.loads(saved.read_text(encoding="utf-8"))["stateful_callbacks"]["TrainerControl"]["args"]
-    if state.global_step < state.max_steps and not control["should_training_stop"]:
-        return False
-    best = checkpoint.parent / Path(str(state.best_model_checkpoint)).name
-    set_peft_model_state_dict(trainer.model, load_file(best / WEIGHTS))
-    trainer.state = state
-    return True
 
 
 def _report(
