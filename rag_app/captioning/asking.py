@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from rag_app.captioning.checks import Check, check_captions
 from rag_app.captioning.language import Language, persian_letters
-from rag_app.captioning.prompts import SCHEMA, caption_prompt, translation_prompt, with_reminders
+from rag_app.captioning.prompts import SCHEMA, Subject, caption_prompt, translation_prompt, with_reminders
 from rag_app.captioning.records import CaptionRow, Rejected, Tokens
 from rag_app.errors import IncompleteReply, InputError, ModelError, ModelUnreachable, UnknownName, UnusableReply
 from rag_app.models import LanguageModel, Reply
@@ -21,14 +21,16 @@ _TEMPERATURES = (0.0, 0.5, 0.8)
 _REPEAT_PENALTIES = (None, 1.15, 1.3)
 
 
-def ask_for_captions(model: LanguageModel, picture: bytes, blank: CaptionRow) -> CaptionRow:
+def ask_for_captions(
+    model: LanguageModel, picture: bytes, blank: CaptionRow, *, subject: Subject = "scene"
+) -> CaptionRow:
     """`blank` filled with captions of `picture` that passed every check, or with why there are none.
 
     A reply that broke off, looped, was no JSON or failed a check is asked again; whatever else a model raises is the
     row's error.
     """
     language: Language = "fa" if blank.language == "fa" else "en"
-    return _ask(model, caption_prompt(language), [picture], language, blank)
+    return _ask(model, caption_prompt(language, subject), [picture], language, blank)
 
 
 def translate_captions(model: LanguageModel, english: CaptionRow, blank: CaptionRow) -> CaptionRow:

@@ -22,7 +22,7 @@ from rag_app.captioning.asking import ask_for_captions, translate_captions
 from rag_app.captioning.language import LANGUAGES, Language
 from rag_app.captioning.pictures import find_pictures, look_at, read_picture
 from rag_app.captioning.planning import Job, Key, copy_of, good_rows, plan, row_key
-from rag_app.captioning.prompts import version
+from rag_app.captioning.prompts import Subject, version
 from rag_app.captioning.records import CaptionFile, CaptionRow
 from rag_app.errors import InputError, UsageError
 from rag_app.models import LanguageModel
@@ -92,6 +92,7 @@ def caption(
     out: Path,
     translate: bool = False,
     again: bool = False,
+    subject: Subject = "scene",
     parallel: int = 1,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> CaptionReport:
@@ -108,6 +109,7 @@ def caption(
         languages: "en", "fa" or both. Persian is asked for in Persian.
         translate: make the Persian captions by translating the same model's English ones; their rows say so.
         again: ask for everything again; good rows stay until better ones come.
+        subject: what the pictures show, and so what is asked: scenes of any kind, or medical images.
         parallel: requests at the same time, no more than the server works on at once.
         on_progress: called with captions settled and captions to be made in this run.
 
@@ -126,7 +128,10 @@ def caption(
     pictures = [look_at(path, beside=out.parent, limits=limits) for path in find_pictures([Path(p) for p in paths])]
     with CaptionFile(out) as file:
         reports = [ModelReport(model.name) for model in distinct]
-        plans = [plan(file.rows, m.name, pictures, wanted, translate=translate, again=again) for m in distinct]
+        plans = [
+            plan(file.rows, m.name, pictures, wanted, translate=translate, again=again, subject=subject)
+            for m in distinct
+        ]
         for model, todo in zip(distinct, plans, strict=True):
             if todo.jobs:
                 model.check(pictures=True)
@@ -135,7 +140,7 @@ def caption(
             report.unchanged = todo.unchanged
             for row in todo.copies:
                 file.append(row)
-            _run(model, todo.jobs, report, file, progress, limits=limits, parallel=parallel)
+            _run(model, todo.jobs, report, file, progress, limits=limits, parallel=parallel, subject=subject)
     return CaptionReport(out, len(pictures), wanted, tuple(reports), time.perf_counter() - started)
 
 
@@ -160,7 +165,9 @@ def _languages(languages: Sequence[str], *, translate: bool) -> tuple[Language, 
     return wanted
 
 
-def _do(job: Job, model: LanguageModel, limits: Limits, english: Mapping[Key, Sequence[CaptionRow]]) -> CaptionRow:
+def _do(
+    job: Job, model: LanguageModel, limits: Limits, english: Mapping[Key, Sequence[CaptionRow]], subject: Subject
+) -> CaptionRow:
     """The row of a job's first picture; several threads do this at once. `english`: what there is to translate."""
     picture = job.pictures[0]
     blank = CaptionRow(
@@ -168,13 +175,13 @@ def _do(job: Job, model: LanguageModel, limits: Limits, english: Mapping[Key, Se
         sha256=picture.sha256,
         model=model.name,
         language=job.language,
-        prompt_version=version(translated=job.translated),
+        prompt_version=version(translated=job.translated, subject=subject),
         translated_from="en" if job.translated else None,
     )
     if picture.problem:
         return dataclasses.replace(blank, failed="picture", error=picture.problem)
     if job.translated:
-        rows = english.get(row_key(picture.sha256, "en", translated=False))
+        rows = english.get(row_key(picture.sha256, "en", translated=False, subject=subject))
         if not rows:
             error = f"{model.name} has given no English caption of this picture that could be translated."
             return dataclasses.replace(blank, failed="english", error=error)
@@ -183,7 +190,7 @@ def _do(job: Job, model: LanguageModel, limits: Limits, english: Mapping[Key, Se
         content = read_picture(picture.path, limits=limits)
     except InputError as exc:
         return dataclasses.replace(blank, failed="picture", error=str(exc))
-    return ask_for_captions(model, content, blank)
+    return ask_for_captions(model, content, blank, subject=subject)
 
 
 class _Progress:
@@ -205,6 +212,7 @@ def _run(
     *,
     limits: Limits,
     parallel: int,
+    subject: Subject,
 ) -> None:
     """Do a model's jobs, those that translate after those that they translate from."""
     began = time.perf_counter()
@@ -213,7 +221,11 @@ def _run(
         undone = {id(job): len(job.pictures) for job in batch}
         unreachable = 0
         english = good_rows(file.rows, model.name) if translated else {}
-        for job, row in _outcomes(model, batch, limits, english, parallel) if report.stopped is None else ():
+        for job, row in (
+            _outcomes(model, batch, limits, english, parallel=parallel, subject=subject)
+            if report.stopped is None
+            else ()
+        ):
             for picture in job.pictures:
                 written = row if picture is job.pictures[0] else copy_of(row, picture)
                 file.append(written)
@@ -235,7 +247,9 @@ def _outcomes(
     jobs: Sequence[Job],
     limits: Limits,
     english: Mapping[Key, Sequence[CaptionRow]],
+    *,
     parallel: int,
+    subject: Subject,
 ) -> Iterator[tuple[Job, CaptionRow]]:
     """Jobs with their rows as they come; no more are begun than are written, but for `parallel`.
 
@@ -247,7 +261,7 @@ def _outcomes(
     def work(job: Job) -> tuple[Job, CaptionRow] | None:
         places.acquire()
         try:
-            return None if over.is_set() else (job, _do(job, model, limits, english))
+            return None if over.is_set() else (job, _do(job, model, limits, english, subject))
         except asyncio.CancelledError:  # the process is ending and gives up its requests; the job counts as left
             return None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rag_app.captioning.language import Language
 from rag_app.captioning.pictures import Picture
-from rag_app.captioning.prompts import version
+from rag_app.captioning.prompts import Subject, version
 from rag_app.captioning.records import CaptionRow, Tokens
 
 Key = tuple[str, str, str | None, str]  # sha256, language, translated from, prompt version
@@ -33,9 +33,9 @@ class Plan:
     unchanged: int
 
 
-def row_key(sha256: str, language: str, *, translated: bool) -> Key:
+def row_key(sha256: str, language: str, *, translated: bool, subject: Subject = "scene") -> Key:
     """What makes two captions the same piece of work, for one model."""
-    return sha256, language, "en" if translated else None, version(translated=translated)
+    return sha256, language, "en" if translated else None, version(translated=translated, subject=subject)
 
 
 def plan(
@@ -46,6 +46,7 @@ def plan(
     *,
     translate: bool,
     again: bool,
+    subject: Subject = "scene",
 ) -> Plan:
     """What is to be done for `model`, given the rows that there are. again: as if there were none."""
     good = {} if again else good_rows(rows, model)
@@ -56,7 +57,7 @@ def plan(
     for language in languages:
         translated = translate and language == "fa"
         for picture in pictures:
-            key = row_key(picture.sha256, language, translated=translated)
+            key = row_key(picture.sha256, language, translated=translated, subject=subject)
             if key in good:
                 unchanged += 1
                 copies += [] if (picture.name, key) in named else [copy_of(good[key][-1], picture)]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _PROBLEMS_SHOWN = 5
 MEMBERS = {
     "prepare": "rag_app.cli.medical:prepare",
+    "caption": "rag_app.cli.medical:caption",
     "train": "rag_app.cli.medical_train:train",
     "export": "rag_app.cli.medical_export:export",
     "ask": "rag_app.cli.medical_ask:ask",
@@ -132,6 +133,50 @@ def prepare(
         **{key: made.dataset.about[key] for key in ("counts", "split_from", "leaks", "problems")},
     }
     return Shown(document, _told(made, out, card=card))
+
+
+@command(
+    "caption",
+    example="rag-app medical caption dataset --vision qwen2.5vl:7b\n"
+    "rag-app medical caption dataset --vision gemma3:12b --languages fa",
+)
+@click.argument("dataset", type=click.Path(exists=True, file_okay=False, path_type=Path), metavar="DATASET")
+@click.option("--vision", "name", metavar="NAME", help="A model that sees. [default: models.vision in settings]")
+@click.option("--languages", default="en,fa", show_default=True, metavar="en,fa", help="Which, with commas between.")
+@pass_call
+def caption(call: Call, *, dataset: Path, name: str | None, languages: str) -> Shown:
+    """Let a vision model describe a dataset's images, in the words a radiologist would look for.
+
+    What passes the checks of `rag-app caption` takes the place of the captions from the labels; the others stay. It
+    can be interrupted and called again. Look at the captions on the data card before you train on them: a model's
+    description of a medical image may be wrong.
+    """
+    from adapters.names import load_model, parse_model_name
+    from rag_app.cli.caption import summary
+    from rag_app.cli.progress import ProgressBar
+    from rag_app.medical import DISCLAIMER
+    from rag_app.medical.captioning import caption_dataset
+    from rag_app.medical.records import Dataset
+    from rag_app.render.data_card import write_data_card
+    from rag_app.settings import Settings
+
+    settings = Settings.load(call.library)
+    chosen = name or settings.models.vision
+    if chosen == "builtin":
+        raise UsageError("Name a model that sees pictures: --vision qwen2.5vl:7b. See what is there: rag-app models")
+    call.interrupted = "Interrupted. What was finished is kept; run the same command again to go on."
+    with ProgressBar("Captioning", "captions") as progress:
+        report = caption_dataset(
+            dataset,
+            load_model("vision", parse_model_name(chosen), settings),
+            languages=[language.strip() for language in languages.split(",") if language.strip()],
+            parallel=settings.ollama.parallel,
+            on_progress=progress,
+        )
+    write_data_card(Dataset.read(dataset), dataset / "card.html")
+    text = f"{summary(report)}\nData card: {dataset / 'card.html'}\n{DISCLAIMER['en']}"
+    document = {**report.to_dict(), "disclaimer": DISCLAIMER["en"]}
+    return Shown(document, text, exit_code=1 if report.missing else 0)
 
 
 def _named(option: str, given: Sequence[str]) -> dict[str, str]:

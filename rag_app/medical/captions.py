@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 
 from rag_app.medical.labels import in_words, persian
-from rag_app.medical.records import Turn
+from rag_app.medical.records import Example, Turn
 
 ANOMALY = {"en": "Is there an abnormality in this image?", "fa": "آیا در این تصویر ناهنجاری دیده می‌شود؟"}
 YES, NO = {"en": "yes", "fa": "بله"}, {"en": "no", "fa": "خیر"}
@@ -41,7 +42,7 @@ class Wording:
 
     def turns(self, label: str, captions: Mapping[str, str]) -> tuple[Turn, ...]:
         """The questions on one image: whether it is normal, what it shows, and its captions, in both languages."""
-        turns = []
+        turns: list[Turn] = []
         for language in ("en", "fa"):
             found = NO if label == self.normal else YES
             turns.append(Turn(ANOMALY[language], found[language], "anomaly", language))
@@ -61,3 +62,10 @@ class Wording:
         if label == self.normal:
             return {"en": f"{shown}: {english}.", "fa": f"{image}: {said}."}
         return {"en": f"{shown} showing {english}.", "fa": f"{image} با یافتهٔ {said}."}
+
+
+def with_captions(example: Example, captions: Mapping[str, str]) -> Example:
+    """The example with these captions, in its questions too."""
+    turns = [turn for turn in example.turns if turn.kind != "caption"]
+    turns += [Turn(_CAPTION[language], text, "caption", language) for language, text in captions.items() if text]
+    return dataclasses.replace(example, captions=dict(captions), turns=tuple(turns))
