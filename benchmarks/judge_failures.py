@@ -25,7 +25,7 @@ from pathlib import Path
 from adapters.names import load_model, parse_model_name
 from eval.judging import Judge
 from eval.runs import Row
-from tests.judging_models import Body, form_of, reply, row, settings_for
+from tests.judging.models import Body, form_of, reply, row, settings_for
 from tests.ollama_server import Fault, Model, OllamaServer
 
 METRICS = ("faithfulness", "context_precision", "context_recall", "factual_correctness")

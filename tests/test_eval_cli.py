@@ -19,7 +19,7 @@ from eval.runs import Run
 from rag_app import Library
 from tests.commands import CommandLine
 from tests.conftest import SAMPLE_PAPERS
-from tests.judging_models import judge
+from tests.judging.models import judge
 from tests.ollama_server import Fault, Model, OllamaServer
 
 SAMPLE = SAMPLE_PAPERS.parent / "questions" / "sample.jsonl"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from eval.runs import Row
@@ -115,3 +115,14 @@ def row(
         else {"answer": {"question": question, "answer": answer, "refused": refused, "evidence": passages}}
     )
     return Row(identity, {"language": language, "kind": kind}, record={"question": asked, **found}, **more)
+
+
+def scripted(server: OllamaServer, change: Callable[[Body, Body], None]) -> None:
+    """The judge's replies, changed by `change(body, reply)`."""
+
+    def replies(body: Body, images: list[bytes]) -> str:
+        said = reply(body, images)
+        change(body, said)
+        return json.dumps(said)
+
+    server.models[0].replies = replies

@@ -1,52 +1,24 @@
 """What Ragas 0.4.3 was measured to make of a judge's replies, one class a trap: none of it reaches a user here.
 
-The other traps are in test_judging_traps.py.
+The other traps are in test_traps.py.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from adapters.names import load_model, parse_model_name
 from eval.judging import Judge
-from tests.judging_models import Body, form_of, judge, reply, row, settings_for
-from tests.ollama_server import Fault, Model, OllamaServer
+from tests.judging.models import Body, form_of, judge, reply, row, scripted, settings_for
+from tests.ollama_server import Fault, OllamaServer
 
 FAITHFULNESS = "ragas_faithfulness"
-
-
-@pytest.fixture
-def server() -> Iterator[OllamaServer]:
-    with OllamaServer([Model("judge", {"completion", "vision"}, replies=judge)], parallel=8) as running:
-        yield running
-
-
-@pytest.fixture
-def judge_of(server: OllamaServer, tmp_path: Path) -> Callable[..., Judge]:
-    def make(*metrics: str, name: str = "judge", **options: Any) -> Judge:
-        model = load_model("judge", parse_model_name(name), settings_for(server, parallel=8))
-        embedding = options.pop("embedding", None)
-        return Judge(model, embedding, metrics=metrics or ("faithfulness",), cache=tmp_path / "cache", **options)
-
-    return make
-
-
-def scripted(server: OllamaServer, change: Callable[[Body, Body], None]) -> None:
-    """The judge's replies, changed by `change(body, reply)`."""
-
-    def replies(body: Body, images: list[bytes]) -> str:
-        said = reply(body, images)
-        change(body, said)
-        return json.dumps(said)
-
-    server.models[0].replies = replies
 
 
 class TestBadReplies:

@@ -15,7 +15,7 @@ from PIL import Image
 from eval.judging import METRICS, TEXT_METRICS, Judge, Judgement, loading, read_metrics
 from eval.runs import Row
 from rag_app.errors import ModelNotInstalled, ModelUnsuitable, UnknownName, UsageError
-from tests.judging_models import NAME, judge, row, settings_for
+from tests.judging.models import NAME, judge, row, settings_for
 from tests.ollama_server import Model, OllamaServer
 
 MULTIMODAL = ("multimodal_faithfulness", "multimodal_relevance")
@@ -53,7 +53,7 @@ def png(colour: str = "red") -> bytes:
 
 
 class TestScoresByHand:
-    """The judge of tests.judging_models judges by the letter."""
+    """The judge of tests.judging.models judges by the letter."""
 
     def test_faithfulness_is_the_share_of_statements_held(self, judge_of: Callable[..., Judge]) -> None:
         answer = "The model starts at 0.07. It ends at 9. Cats sleep. Dogs bark."
@@ -261,7 +261,7 @@ class TestNames:
         assert set(TEXT_METRICS) | set(MULTIMODAL) == set(METRICS)
 
     def test_who_can_judge(self, judge_of: Callable[..., Judge]) -> None:
-        with pytest.raises(UnknownName, match="role judge cannot be filled by builtin: this version knows ollama"):
+        with pytest.raises(UnknownName, match="role judge cannot be filled by builtin: this version knows hf, ollama"):
             judge_of(name="builtin")
         with pytest.raises(ModelNotInstalled, match="judge"):
             judge_of(name="ollama:juge")

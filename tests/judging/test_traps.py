@@ -1,6 +1,6 @@
 """What Ragas 0.4.3 was measured to do wrong in how it asks and keeps, one class a trap: none of it reaches a user here.
 
-The traps in what it makes of replies, 5, 6 and 9, are in test_judging_replies.py.
+The traps in what it makes of replies, 5, 6 and 9, are in test_replies.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,37 +19,10 @@ from llama_index.core.base.embeddings.base import BaseEmbedding
 
 from adapters.names import load_model, parse_model_name
 from eval.judging import Judge
-from tests.judging_models import Body, form_of, judge, reply, row, settings_for
+from tests.judging.models import Body, form_of, reply, row, settings_for
 from tests.ollama_server import Fault, Model, OllamaServer
 
 FAITHFULNESS = "ragas_faithfulness"
-
-
-@pytest.fixture
-def server() -> Iterator[OllamaServer]:
-    with OllamaServer([Model("judge", {"completion", "vision"}, replies=judge)], parallel=8) as running:
-        yield running
-
-
-@pytest.fixture
-def judge_of(server: OllamaServer, tmp_path: Path) -> Callable[..., Judge]:
-    def make(*metrics: str, name: str = "judge", **options: Any) -> Judge:
-        model = load_model("judge", parse_model_name(name), settings_for(server, parallel=8))
-        embedding = options.pop("embedding", None)
-        return Judge(model, embedding, metrics=metrics or ("faithfulness",), cache=tmp_path / "cache", **options)
-
-    return make
-
-
-def scripted(server: OllamaServer, change: Callable[[Body, Body], None]) -> None:
-    """The judge's replies, changed by `change(body, reply)`."""
-
-    def replies(body: Body, images: list[bytes]) -> str:
-        said = reply(body, images)
-        change(body, said)
-        return json.dumps(said)
-
-    server.models[0].replies = replies
 
 
 class TestOneLoop:
@@ -140,7 +113,7 @@ class TestCacheKnowsItsJudge:
         assert len(server.writing()) == 3
 
     def test_pictures_are_part_of_the_key(self, judge_of: Callable[..., Judge], server: OllamaServer) -> None:
-        from tests.test_judging import png
+        from tests.judging.test_scores import png
 
         for colour, requests in (("red", 1), ("blue", 2), ("red", 2)):
             pictures = {"n0": png(colour)}
@@ -183,7 +156,7 @@ class TestTelemetry:
             from pathlib import Path
             from eval.judging import Judge
             from rag_app.settings import Ollama, Settings
-            from tests.judging_models import row
+            from tests.judging.models import row
             settings = Settings(ollama=Ollama(host={server.url!r}))
             [judged] = Judge.by_name("judge", settings=settings, cache=Path({str(cache)!r})).judge([row("a")])
             assert len(judged.scores) == 6, judged
@@ -241,7 +214,7 @@ class TestContextsAreTexts:
     def test_no_passage_is_opened(
         self, judge_of: Callable[..., Judge], server: OllamaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from tests.test_judging import png
+        from tests.judging.test_scores import png
 
         (tmp_path / "secret.png").write_bytes(png("black"))
         monkeypatch.chdir(tmp_path)
