@@ -35,7 +35,7 @@ def rag_app(capfd: pytest.CaptureFixture[str]) -> CommandLine:
 @pytest.fixture
 def library(sample_library: Path, tmp_path: Path) -> Path:
     """A copy that runs may be kept in."""
-    return Path(shutil.copytree(sample_library, tmp_path / "library"))
+    return Path(shutil.copytree(sample_library, tmp_path / "library", ignore=shutil.ignore_patterns("evaluations")))
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_answers_are_kept_as_a_run(rag_app: CommandLine, library: Path) -> None:
     assert manifest["settings"] == {"k": 8, "search": {"dense": 1.0, "structure": 1.0}}
     assert manifest["models"]["answer"] == "builtin" and manifest["seeds"]["bootstrap"]
     assert set(manifest["digests"]) == {"questions", "library"} and manifest["versions"]["rag-app"]
-    assert manifest["command"].startswith("rag-app ")
+    assert manifest["command"].startswith("rag-app eval answers ")
     assert shown["total"] == 4 and shown["failed"] == 0 and len(shown["questions"]) == 4
     assert {"scores", "citations", "summary", "gate"} <= set(shown)
     summary = json.loads((folder / "summary.json").read_text(encoding="utf-8"))
@@ -94,11 +94,13 @@ def test_answers_are_kept_as_a_run(rag_app: CommandLine, library: Path) -> None:
 
 def test_the_library_is_not_changed(rag_app: CommandLine, library: Path) -> None:
     before = (library / "library.sqlite").read_bytes()
+    with Library.open(library, create=False) as opened:
+        answers = opened.status().answers
     rag_app.json("eval", "answers", DEMO, "--library", library, "--run", library.parent / "run")
     rag_app.json("eval", "retrieval", DEMO, "--library", library, "--run", library.parent / "other")
     assert (library / "library.sqlite").read_bytes() == before
     with Library.open(library, create=False) as opened:
-        assert opened.status().answers == 0
+        assert opened.status().answers == answers
 
 
 def test_two_runs_are_equal_to_the_digit(rag_app: CommandLine, library: Path, tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -233,7 +232,7 @@ def command_line() -> str:
     """What was typed, for the manifest."""
     import shlex
 
-    return shlex.join(["rag-app", *sys.argv[1:]])
+    return shlex.join(["rag-app", *click.get_current_context().ensure_object(Call).words])
 
 
 def _default_folder(call: Call, options: RunOptions, manifest: Manifest) -> Path:

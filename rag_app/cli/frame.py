@@ -24,7 +24,7 @@ DEFAULT_LIBRARY = "rag_library"
 
 @dataclass
 class Call:
-    """What was said around the command. `interrupted` is printed after Ctrl-C: how to go on.
+    """What was said around the command. `interrupted` is printed after Ctrl-C: how to go on. words: the command line.
 
     on_terminal: whether the result will be read on a terminal; found out before stdout is turned to stderr.
     """
@@ -33,6 +33,7 @@ class Call:
     json: bool = False
     debug: bool = False
     on_terminal: bool = False
+    words: tuple[str, ...] = ()
     interrupted: str = "Interrupted; nothing was changed."
 
 

@@ -49,7 +49,7 @@ def cli() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run one command line; the exit code. `arguments` without the program's name, default sys.argv's."""
-    call = Call()
+    call = Call(words=tuple(sys.argv[1:] if arguments is None else arguments))
     try:
         code = cli.main(arguments, prog_name="rag-app", obj=call, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as exc:
