@@ -60,7 +60,7 @@ clean: ## Remove the environment, the caches and what demo and bench wrote
 	rm -rf $(VENV) $(TORCHVENV) $(SITEVENV) demo_output bench_output site .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 
 $(CORE): | python-found
-	@echo "Installing into $(VENV)/ (about 0.9 GB, one to three minutes the first time)"
+	@echo "Installing into $(VENV)/ (about 1.0 GB, one to three minutes the first time)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --editable .
 	@$(BIN)/rag-app models pull builtin
