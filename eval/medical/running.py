@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -163,14 +164,8 @@ def _rows(
     for example, each, share in zip(batch, shares, abnormal, strict=True):
         said, scores, unscored = _asked(dataset, assistant, example, language, answers)
         row = _row(dataset, example, each, float(share), seconds)
-        yield Row(
-            row.id,
-            row.groups,
-            {**row.scores, **scores},
-            unscored,
-            seconds=row.seconds,
-            record={**row.record, "answers": said},
-        )
+        record = {**row.record, "answers": said}
+        yield dataclasses.replace(row.with_scores(scores, unscored), record=record)
 
 
 def _row(dataset: Dataset, example: Example, shares: np.ndarray, abnormal: float, seconds: float | None = None) -> Row:

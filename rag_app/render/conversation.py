@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class Asked(Protocol):
-    """A question of a conversation with its answer, as rag_app.repl.turns.Turn."""
+    """A question of a conversation with its answer, as rag_app.answering.turns.Turn."""
 
     @property
     def typed(self) -> str: ...

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from adapters.names import load_model, parse_model_name
 from rag_app.answering.answer import Answer
+from rag_app.answering.turns import Turn
 from rag_app.errors import UsageError
 from rag_app.medical import DISCLAIMER
 from rag_app.models import LanguageModel
 from rag_app.render.terminal import printable
 from rag_app.repl.chat import Chat, check_length
-from rag_app.repl.turns import Turn
 from rag_app.repl.words import exists, path_of
 from rag_app.retrieval.question import language_of
 

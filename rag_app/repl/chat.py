@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from adapters.names import Role, load_model, parse_model_name
+from rag_app.answering.turns import Scope, Turn
 from rag_app.errors import UsageError
 from rag_app.library import Library
-from rag_app.repl.turns import Scope, Turn
 
 if TYPE_CHECKING:
     from eval.generation.reviewing import Review

@@ -13,7 +13,7 @@ from rag_app.repl.chat import Chat
 from rag_app.repl.words import citation_of, none_of
 
 if TYPE_CHECKING:
-    from rag_app.repl.turns import Turn
+    from rag_app.answering.turns import Turn
     from rag_app.retrieval.passages import Found, Hit
 
 _TEXT = 140  # characters of a passage shown

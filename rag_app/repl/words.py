@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from rag_app.errors import UsageError
 
 if TYPE_CHECKING:
+    from rag_app.answering.turns import Turn
     from rag_app.citations import Citation
-    from rag_app.repl.turns import Turn
 
 
 def none_of(words: Sequence[str], name: str) -> None:

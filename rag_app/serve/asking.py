@@ -10,13 +10,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
+from rag_app.answering.turns import Scope
 from rag_app.errors import RagAppError, UsageError
 from rag_app.library import ANSWER_LANGUAGES
 from rag_app.render.conversation import conversation_html, conversation_jsonl, conversation_markdown
 from rag_app.render.terminal import printable
 from rag_app.serve.forms import digests, read_form, text_of, texts_of
 from rag_app.serve.pages import page, session_of, turn_html
-from rag_app.serve.session import Scope, check_question
+from rag_app.serve.session import check_question
 
 STREAM = "application/x-ndjson"  # a JSON object a line: asked, text (of the draft), and last html or error
 KINDS = ("text", "table", "formula", "figure", "footnote", "reference")
@@ -44,7 +45,7 @@ async def ask(request: Request) -> Response:
     form = await read_form(request, secret=session.keys.form)
     typed = printable(text_of(form, "question").replace("\r", "")).strip()
     kinds = tuple(kind for kind in texts_of(form, "kind") if kind in KINDS)
-    scope = Scope(digests(texts_of(form, "paper")), kinds, text_of(form, "language") or None)
+    scope = Scope(digests(texts_of(form, "paper")), kinds=kinds, language=text_of(form, "language") or None)
     check_question(typed)
     if STREAM in request.headers.get("accept", ""):
         return StreamingResponse(_lines(request, typed, scope), media_type=STREAM)

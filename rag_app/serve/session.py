@@ -7,13 +7,12 @@ import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from adapters.names import Role, load_model, parse_model_name, parse_role
 from rag_app.answering import followups
-from rag_app.answering.answer import Answer
+from rag_app.answering.turns import Scope, Turn
 from rag_app.answering.writer import ModelAnswerer
 from rag_app.errors import UsageError
 from rag_app.library import Library
@@ -30,34 +29,6 @@ _PAGES_KEPT = 60  # drawn pages in memory, some 150 kB each
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Scope:
-    """Where answers are looked for: these papers (by id) and kinds, all where empty; language as in `Library.ask`."""
-
-    papers: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    language: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One question as it was typed, and its answer; answer.question is what was asked of the library."""
-
-    typed: str
-    answer: Answer
-    scope: Scope
-    picture: None = None  # no question of the page is about a picture
-
-    @property
-    def rewritten(self) -> bool:
-        """Whether what was asked is not what was typed."""
-        return self.answer.question != self.typed
-
-    def to_dict(self) -> dict[str, Any]:  # Any: JSON
-        """The answer as `ask --json` gives it, with what was typed and the scope."""
-        return {"typed": self.typed, **self.answer.to_dict(), "scope": dataclasses.asdict(self.scope)}
 
 
 class Session:

@@ -11,9 +11,9 @@ import pytest
 from playwright.sync_api import Page
 
 from rag_app import Library
+from rag_app.answering.turns import Scope, Turn
 from rag_app.render.conversation import conversation_html
 from rag_app.render.page import write_page
-from rag_app.serve.session import Scope, Turn
 from tests.browser.conftest import Open
 from tests.browser.looking import overflows, serious
 from tests.serving import Served
