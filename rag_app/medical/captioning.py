@@ -11,6 +11,7 @@ from rag_app.captioning import CaptionReport, CaptionRow, caption, read_captions
 from rag_app.medical.captions import with_captions
 from rag_app.medical.records import EXAMPLES, MANIFEST, Dataset
 from rag_app.models import LanguageModel
+from rag_app.store.replacing import replace_file
 
 ROWS = "captions.jsonl"
 
@@ -61,12 +62,6 @@ def put_in(dataset: Dataset, rows: Iterable[CaptionRow]) -> Dataset:
     changed = dataclasses.replace(dataset, examples=tuple(examples))
     lines = "".join(json.dumps(example.to_dict(), ensure_ascii=False) + "\n" for example in examples)
     manifest = json.loads((dataset.folder / MANIFEST).read_text(encoding="utf-8")) | {"digest": changed.digest}
-    _replace(dataset.folder / EXAMPLES, lines)
-    _replace(dataset.folder / MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1))
+    for name, text in ((EXAMPLES, lines), (MANIFEST, json.dumps(manifest, ensure_ascii=False, indent=1))):
+        replace_file(dataset.folder / name, [text.encode()], library=dataset.folder)
     return changed
-
-
-def _replace(path: Path, text: str) -> None:
-    scratch = path.with_name(f".{path.name}.new")
-    scratch.write_text(text, encoding="utf-8")
-    scratch.replace(path)
