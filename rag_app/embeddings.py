@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
 
     from rag_app.store.store import Embed
-    from rag_app.vectors.space import Space
+    from rag_app.vectors.protocol import VectorSpace
 
 BUILTIN = "builtin-minilm"  # what the builtin embedding calls itself in the name of its space
 _BATCH_NODES = 32
@@ -36,7 +36,7 @@ class Filled:
     """An embedding, the space that its vectors go into, and its languages (ISO 639-1), None for all."""
 
     embedding: BaseEmbedding
-    space: Space
+    space: VectorSpace
     languages: frozenset[str] | None
 
     def vectors(self, nodes: Sequence[BaseNode]) -> np.ndarray:
@@ -52,14 +52,14 @@ class Filled:
 class Embeddings:
     """Which embedding answers a library's questions and which are filled with its papers."""
 
-    def __init__(self, folder: Path, store: Store, settings: Settings, space: Callable[[str], Space]) -> None:
+    def __init__(self, folder: Path, store: Store, settings: Settings, space: Callable[[str], VectorSpace]) -> None:
         self._folder = folder
         self._store = store
         self._settings = settings
         self._space = space
         self._loaded: dict[str, BaseEmbedding] = {}
 
-    def answering(self) -> tuple[BaseEmbedding, Space | None]:
+    def answering(self) -> tuple[BaseEmbedding, VectorSpace | None]:
         """The embedding of the space that answers now, and the space; None in a library without vectors.
 
         Raises SpaceMismatch when no model of that name can be loaded here.
@@ -209,10 +209,10 @@ class Embeddings:
             self._loaded[str(name)] = load_model("text_embedding", name, self._settings)
         return self._loaded[str(name)]
 
-    def _filled(self, embedding: BaseEmbedding, space: Space) -> Filled:
+    def _filled(self, embedding: BaseEmbedding, space: VectorSpace) -> Filled:
         return Filled(embedding, space, languages_of(embedding))
 
-    def _space_for(self, embedding: BaseEmbedding) -> Space:
+    def _space_for(self, embedding: BaseEmbedding) -> VectorSpace:
         """The space this embedding fills."""
         dim = getattr(embedding, "dimensions", None) or len(embedding.get_query_embedding("dimension"))
         return self._space(f"text:{embedding.model_name}:{dim}")

@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from rag_app.models import LanguageModel
     from rag_app.retrieval.retriever import HybridRetriever
     from rag_app.retrieval.scoring import Weights
-    from rag_app.vectors.space import Space
+    from rag_app.vectors.protocol import VectorSpace
 
 DEFAULT_FOLDER = "rag_library"
 ANSWER_LANGUAGES = ("en", "fa")
@@ -68,7 +68,7 @@ class Library:
         self.path = path
         self.settings = settings
         self._store = store
-        self._spaces: dict[str, Space] = {}
+        self._spaces: dict[str, VectorSpace] = {}
         self._embeddings = Embeddings(path, store, settings, self._space)
         self._images = ImageSpaces(path, store, settings, self._space)
         self._image_search: ImageSearch | None = None
@@ -528,7 +528,7 @@ class Library:
     def _model(self, role: Role, name: str) -> Any:  # Any: each role has its own class
         return load_model(role, parse_model_name(name), self.settings)
 
-    def _space(self, name: str) -> Space:
+    def _space(self, name: str) -> VectorSpace:
         from rag_app.vectors.space import Space
 
         if name not in self._spaces:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from llama_index.core.schema import BaseNode
 
     from rag_app.models import ImageEmbedding
-    from rag_app.vectors.space import Space
+    from rag_app.vectors.protocol import VectorSpace
 
 BUILTIN = "builtin-visual"  # what the builtin image embedding calls itself in the name of its space
 FILL = "rag-app ingest --reembed"
@@ -39,7 +39,7 @@ class FilledImages:
     """An image embedding and the space that its vectors go into."""
 
     embedding: ImageEmbedding
-    space: Space
+    space: VectorSpace
 
     def vectors(self, files: Sequence[Path | None]) -> tuple[np.ndarray, dict[int, str]]:
         """Vectors (len(files), dim), NaN where there is no file or it cannot be read; and why not, by index."""
@@ -55,7 +55,7 @@ class FilledImages:
 class ImageSpaces:
     """Which image embedding answers a library's searches and which are filled with its pictures."""
 
-    def __init__(self, folder: Path, store: Store, settings: Settings, space: Callable[[str], Space]) -> None:
+    def __init__(self, folder: Path, store: Store, settings: Settings, space: Callable[[str], VectorSpace]) -> None:
         self._folder = folder
         self._crops = folder / "crops"
         self._store = store
@@ -79,7 +79,7 @@ class ImageSpaces:
         active = self._store.active_space("image")
         return active is not None and _model(active) != BUILTIN and _model(active) == self._asked()
 
-    def for_questions(self, language: str) -> tuple[ImageEmbedding, Space] | None:
+    def for_questions(self, language: str) -> tuple[ImageEmbedding, VectorSpace] | None:
         """The embedding that finds pictures by words in that language, and its space; None where there is none."""
         found = self.answering()
         return (found.embedding, found.space) if found is not None and knows(found.embedding, language) else None
@@ -209,7 +209,7 @@ class ImageSpaces:
             self._loaded[str(name)] = load_model("image_embedding", name, self._settings)
         return self._loaded[str(name)]
 
-    def _space_for(self, embedding: ImageEmbedding) -> Space:
+    def _space_for(self, embedding: ImageEmbedding) -> VectorSpace:
         return self._space(f"image:{embedding.model_name}:{embedding.dimensions}")
 
     def _begun(self, model: str) -> str | None:

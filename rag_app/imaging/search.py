@@ -27,7 +27,7 @@ from rag_app.store import Filter, Store, StoredNode
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
 
-    from rag_app.vectors.space import Space
+    from rag_app.vectors.protocol import VectorSpace
 
 PICTURED = ("figure",)  # all that an image space holds
 _CANDIDATES = 100  # asked of each part, at least; the worst of them sets the low end of a scale
@@ -70,7 +70,7 @@ class ImageSearch:
         store: Store,
         crops: Path,
         pictures: Callable[[], FilledImages | None],
-        texts: Callable[[], tuple[BaseEmbedding, Space | None]],
+        texts: Callable[[], tuple[BaseEmbedding, VectorSpace | None]],
         *,
         weights: Weights | None = None,
     ) -> None:
@@ -189,12 +189,15 @@ class ImageSearch:
 class _Among:
     """The images that may be found, and where their vectors and those of their texts are. most: candidates a part."""
 
-    def __init__(self, store: Store, filter: Filter, pictures: Space | None, texts: Space | None, most: int) -> None:
+    def __init__(
+        self, store: Store, filter: Filter, pictures: VectorSpace | None, texts: VectorSpace | None, most: int
+    ) -> None:
         self._store = store
         self._pictures = pictures
         self.texts = texts
         self.kinds = filter.kinds
-        self.rows = None if filter == Filter(kinds=PICTURED) else store.row_ids(filter)
+        self._allowed = None if filter == Filter(kinds=PICTURED) else filter
+        self.rows = store.row_ids(self._allowed)
         self.most = most
         self.scales: dict[str, Scale] = {}
 
@@ -206,7 +209,7 @@ class _Among:
         """The best pictures for a vector (dim,) join `found`; they set the part's scale."""
         if self._pictures is None:
             return
-        best = self._pictures.search(vector, k=self.most, rows=self.rows)
+        best = self._pictures.search(vector, k=self.most, allowed=self._allowed)
         cosines = np.array([hit.score for hit in best])
         self.scales[part] = Scale.of(cosines, below=SAME) if part == "image" else Scale.of(cosines)
         for hit in best:
@@ -220,7 +223,7 @@ class _Among:
             setattr(found[row], part, float(own @ vector))
 
 
-def _words(text: str, model: FilledImages | None, embedding: BaseEmbedding, space: Space | None) -> _Words:
+def _words(text: str, model: FilledImages | None, embedding: BaseEmbedding, space: VectorSpace | None) -> _Words:
     language = language_of(text)
     look = meaning = None
     if model is not None and knows(model.embedding, language):

@@ -15,7 +15,7 @@ from ingestion import keys
 from rag_app.retrieval.image_text import ImageTexts, StoredText
 from rag_app.searchable import query_terms
 from rag_app.store import Filter, Scored, Store, StoredNode
-from rag_app.vectors.space import Space
+from rag_app.vectors.protocol import VectorSpace
 
 MOST_TEXTS = 20_000  # nodes; about 1 ms and 3 KB each to prepare
 _CANDIDATES = 500  # of words and of meaning, in a library that has more
@@ -38,7 +38,12 @@ class TextsOfImages:
         self._kept: tuple[object, Said] | None = None
 
     def about(
-        self, kinds: Sequence[str], space: Space | None, asked: str, vector: np.ndarray | None, rows: np.ndarray | None
+        self,
+        kinds: Sequence[str],
+        space: VectorSpace | None,
+        asked: str,
+        vector: np.ndarray | None,
+        rows: np.ndarray | None,
     ) -> Said:
         """The texts of all images of these kinds, or in a large library of those that the words asked lead to.
 
@@ -60,7 +65,12 @@ class TextsOfImages:
             return self._kept[1]
 
     def _leading(
-        self, kinds: Sequence[str], space: Space | None, asked: str, vector: np.ndarray | None, rows: np.ndarray | None
+        self,
+        kinds: Sequence[str],
+        space: VectorSpace | None,
+        asked: str,
+        vector: np.ndarray | None,
+        rows: np.ndarray | None,
     ) -> list[int]:
         """Rows of the best images by their own texts and by stored captions, with all their captions."""
         own, captions = Filter(kinds=tuple(kinds)), Filter(kinds=("caption",))
@@ -69,7 +79,7 @@ class TextsOfImages:
         for one in (own, captions):
             found += self._store.lexical(words, k=_CANDIDATES, allowed=one)
             if space is not None and vector is not None:
-                found += space.search(vector, k=_CANDIDATES, rows=self._store.row_ids(one))
+                found += space.search(vector, k=_CANDIDATES, allowed=one)
         nodes = self._store.nodes(list(dict.fromkeys(hit.row for hit in found)))
         images = {node.row for node in nodes if node.kind != "caption"}
         images.update(
@@ -79,7 +89,7 @@ class TextsOfImages:
             images.intersection_update(rows.tolist())
         return [*images, *self._store.captions_of(sorted(images))]
 
-    def _gathered(self, rows: Sequence[int], space: Space | None) -> Said:
+    def _gathered(self, rows: Sequence[int], space: VectorSpace | None) -> Said:
         nodes = self._store.nodes(rows)
         vectors = self._store.vectors(space.name, rows) if space is not None else {}
         row_of = {node.node_id: node.row for node in nodes}

@@ -25,7 +25,7 @@ from rag_app.retrieval.question import understand
 from rag_app.retrieval.scoring import Candidate, Weights, by_ranks, idf, score
 from rag_app.searchable import query_terms, terms
 from rag_app.store import Filter, Scored, Store, StoredNode
-from rag_app.vectors.space import Space
+from rag_app.vectors.protocol import VectorSpace
 
 # What a search is made of: candidates by words, by vectors, by looks, by being named or mentioned; and weighing them
 # all against each other, in place of which the halves' ranks are merged.
@@ -53,7 +53,7 @@ class HybridRetriever(BaseRetriever):
     def __init__(
         self,
         store: Store,
-        space: Space | None,
+        space: VectorSpace | None,
         embedding: BaseEmbedding | None,
         *,
         k: int = 8,
@@ -61,7 +61,7 @@ class HybridRetriever(BaseRetriever):
         weights: Weights | None = None,
         halves: Collection[str] = HALVES,
         languages: frozenset[str] | None = None,
-        pictures: Callable[[str], tuple[ImageEmbedding, Space] | None] | None = None,
+        pictures: Callable[[str], tuple[ImageEmbedding, VectorSpace] | None] | None = None,
         callback_manager: CallbackManager | None = None,
     ) -> None:
         super().__init__(callback_manager=callback_manager)
@@ -144,7 +144,7 @@ class HybridRetriever(BaseRetriever):
             return []
         # Bibliography entries have no vector, so only a filter that was asked for has to be looked up.
         allowed = _evidence_only(self._asked) if self._asked or self._store.holds("caption") else None
-        return self._space.search(asked, k=k, rows=self._store.row_ids(allowed))
+        return self._space.search(asked, k=k, allowed=allowed)
 
     def _by_looks(self, question: Question, *, k: int, allowed: Filter) -> list[Scored]:
         """Figures by their pictures, where there is an image model that takes words in the question's language."""
@@ -154,7 +154,7 @@ class HybridRetriever(BaseRetriever):
             return []
         embedding, space = model
         asked = embedding.embed_texts([question.text])[0]
-        return _stretched(space.search(asked, k=k, rows=self._store.row_ids(allowed)))
+        return _stretched(space.search(asked, k=k, allowed=allowed))
 
     def _follow_mentions(self, pool: _Pool, allowed: Filter) -> None:
         """Add the elements that the best candidates refer the reader to ("see Table 3"), in their own document."""

@@ -16,7 +16,7 @@ import faiss
 import numpy as np
 
 from rag_app.errors import DiskFull, LibraryReadOnly, SpaceMismatch
-from rag_app.store import Scored, Store
+from rag_app.store import Filter, Scored, Store
 from rag_app.store.spaces import parse
 from rag_app.vectors import files
 
@@ -41,11 +41,14 @@ class Space:
         self._mapped = False
         self._unsaved = 0
 
-    def search(self, vector: np.ndarray, *, k: int, rows: np.ndarray | None = None) -> list[Scored]:
+    def search(
+        self, vector: np.ndarray, *, k: int, allowed: Filter | None = None, rows: np.ndarray | None = None
+    ) -> list[Scored]:
         """The `k` nodes with the largest inner product with `vector` (dim,), best first.
 
         Args:
-            rows: only these node rows (int64, ascending) may answer; None lets all.
+            allowed: only nodes that pass may answer; None lets all.
+            rows: only these node rows (int64, ascending) may answer, where no Filter says it; None lets all.
 
         Costs about 0.12 ms per 1,000 vectors on one core. Raises SpaceMismatch when the vector has another dimension.
         """
@@ -55,9 +58,10 @@ class Space:
                 f"This library's space is {self.name} ({self.dim}), the query has {query.shape[1]} dimensions. "
                 "Ask with the model that made the space."
             )
-        if k <= 0 or (rows is not None and len(rows) == 0):
-            return []
         with self._lock, self.store.snapshot():
+            rows = self.store.row_ids(allowed) if allowed is not None else rows
+            if k <= 0 or (rows is not None and len(rows) == 0):
+                return []
             self.catch_up()
             assert self._index is not None
             total = self._index.ntotal

@@ -26,6 +26,7 @@ from llama_index.core.vector_stores.types import (
 from rag_app.errors import UsageError
 from rag_app.store import Store
 from rag_app.vectors.conditions import Sql, condition
+from rag_app.vectors.protocol import VectorSpace
 from rag_app.vectors.space import Space
 
 
@@ -36,12 +37,12 @@ class StoreVectorStore(BasePydanticVectorStore):
     flat_metadata: bool = False
 
     _store: Store = PrivateAttr()
-    _space: Space = PrivateAttr()
+    _space: VectorSpace = PrivateAttr()
 
-    def __init__(self, store: Store, *, space: str | Space) -> None:
+    def __init__(self, store: Store, *, space: str | VectorSpace) -> None:
         super().__init__(stores_text=True)
         self._store = store
-        self._space = space if isinstance(space, Space) else Space(store, space)
+        self._space = Space(store, space) if isinstance(space, str) else space
 
     @classmethod
     def class_name(cls) -> str:
