@@ -28,7 +28,7 @@ import faiss
 import numpy as np
 from llama_index.core.schema import TextNode
 
-from rag_app.store import Filter, Store, fulltext
+from rag_app.store import Filter, Store, fulltext, sums
 from rag_app.store.encoding import encode_extras
 from rag_app.vectors.space import Space
 
@@ -110,12 +110,19 @@ def build(folder: Path, name: str, images: int, dim: int) -> dict[str, float]:
                 )
                 rows = range(at + 1, at + len(vectors) + 1)
                 connection.executemany(
-                    "INSERT INTO nodes VALUES(?, ?, ?, ?, 'figure', 1, NULL, ?, '', ?, ?, ?)",
-                    ((row, f"n{row}", document, row, f"{row}.png", metadata, extras, words) for row in rows),
+                    "INSERT INTO nodes VALUES(?, ?, ?, ?, 'figure', 1, NULL, ?, '', ?, ?, ?, ?)",
+                    (
+                        (row, f"n{row}", document, row, f"{row}.png", metadata, extras, words, crc)
+                        for row in rows
+                        for crc in [sums.of_node((f"n{row}", "figure", 1, None, f"{row}.png", "", metadata, extras))]
+                    ),
                 )
                 connection.executemany(
-                    "INSERT INTO vectors VALUES(?, ?, ?, ?)",
-                    ((row, space, generation, vector.tobytes()) for row, vector in zip(rows, vectors, strict=True)),
+                    "INSERT INTO vectors VALUES(?, ?, ?, ?, ?)",
+                    (
+                        (row, space, generation, vector.tobytes(), sums.of_vector(row, vector.tobytes()))
+                        for row, vector in zip(rows, vectors, strict=True)
+                    ),
                 )
             at += len(vectors)
         stored = time.perf_counter()

@@ -387,3 +387,57 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(LibraryNotFound, match="cannot be made"):
         Store.open(tmp_path / "file" / "library")
+
+
+def test_a_version_2_library_learns_its_sums(tmp_path: Path):
+    with Store.open(tmp_path) as store:
+        put(store, "a")
+        before = state(store)
+        connection = store.database.connection
+        connection.execute("ALTER TABLE nodes DROP COLUMN crc")
+        connection.execute("ALTER TABLE vectors DROP COLUMN crc")
+        connection.execute("PRAGMA user_version = 2")
+    with Store.open(tmp_path) as store:
+        assert state(store) == before
+        assert store.integrity().damage == ()
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [("text", "node 2 is not what"), ("metadata", "node 2 is not what"), ("extras", "node 2 is not what")],
+)
+def test_a_changed_letter_in_a_node_is_noticed(store: Store, column: str, said: str):
+    put(store, "a")
+    store.database.connection.execute(f"UPDATE nodes SET {column} = replace({column}, 'e', 'f') WHERE row = 2")
+    with pytest.raises(LibraryDamaged, match=said):
+        store.nodes([1, 2, 3])
+    assert any("node 2 of paper.pdf is not what was stored" in text for text in store.integrity().damage)
+
+
+def test_damaged_search_terms_are_made_anew_by_a_repair(store: Store):
+    put(store, "a")
+    (before,) = store.nodes([2])
+    store.database.connection.execute(
+        "UPDATE nodes SET words = CAST(substr(words, 1, 9) || x'00' || substr(words, 11) AS BLOB) WHERE row = 2"
+    )
+    (damaged,) = store.nodes([2])
+    with pytest.raises(LibraryDamaged, match="search terms of a node are damaged. Run: rag-app repair"):
+        _ = damaged.terms
+    store.repair()
+    assert store.nodes([2])[0].terms == before.terms
+
+
+def test_a_changed_number_in_a_vector_is_noticed(store: Store):
+    put(store, "a")
+    connection = store.database.connection
+    blob = bytearray(connection.execute("SELECT vector FROM vectors WHERE row = 3").fetchone()[0])
+    blob[7] ^= 1
+    connection.execute("UPDATE vectors SET vector = ? WHERE row = 3", (bytes(blob),))
+    for read in (
+        lambda: store.vectors(SPACE, [3]),
+        lambda: store.vectors_since(SPACE, 0),
+        lambda: list(store.vector_batches(SPACE, 10)),
+    ):
+        with pytest.raises(LibraryDamaged, match="the vector of node 3 is not what was stored"), store.snapshot():
+            read()
+    assert any("the vector of node 3" in text for text in store.integrity().damage)

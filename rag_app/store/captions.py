@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ingestion import keys
+from rag_app.store import sums
 from rag_app.store.records import Caption
 
 if TYPE_CHECKING:
@@ -162,8 +163,14 @@ def keep(connection: sqlite3.Connection, documents: Iterable[int]) -> list[Kept]
                 "WHERE node_id = ?",
                 (stored.of,),
             ).fetchone() or (None, "", 0)
-            vectors = connection.execute("SELECT space, vector FROM vectors WHERE row = ?", (stored.row,)).fetchall()
-            found.append(Kept(stored.caption, image, document_id, page, tuple(vectors)))
+            vectors = connection.execute(
+                "SELECT space, vector, crc FROM vectors WHERE row = ?", (stored.row,)
+            ).fetchall()
+            for _, vector, crc in vectors:
+                sums.check_vector(stored.row, vector, crc)
+            found.append(
+                Kept(stored.caption, image, document_id, page, tuple((space, vector) for space, vector, _ in vectors))
+            )
     return found
 
 
@@ -189,8 +196,12 @@ def renewed(kept: Sequence[Kept], nodes: Sequence[BaseNode]) -> list[tuple[BaseN
 def put_vectors(connection: sqlite3.Connection, rows: Sequence[int], kept: Sequence[Kept], generation: int) -> None:
     """Give the new nodes at `rows` the vectors that their captions had."""
     connection.executemany(
-        "INSERT INTO vectors(row, space, generation, vector) VALUES(?, ?, ?, ?)",
-        [(row, space, generation, blob) for row, one in zip(rows, kept, strict=True) for space, blob in one.vectors],
+        "INSERT INTO vectors(row, space, generation, vector, crc) VALUES(?, ?, ?, ?, ?)",
+        [
+            (row, space, generation, blob, sums.of_vector(row, blob))
+            for row, one in zip(rows, kept, strict=True)
+            for space, blob in one.vectors
+        ],
     )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ingestion.elements import Element
-from rag_app.store import fulltext, spaces
+from rag_app.store import fulltext, spaces, sums
 from rag_app.store.encoding import decode_node
 from rag_app.store.generations import new_generation
 from rag_app.store.records import LedgerKey, Reading
@@ -128,11 +128,13 @@ def would_win(connection: sqlite3.Connection, reading: Reading) -> list[NodeOf]:
 
 def node_of(connection: sqlite3.Connection, document: int, element_id: str, image: str) -> NodeOf | None:
     """The node that was made from an element with that crop; None where there is none."""
-    for node in connection.execute(
-        "SELECT row, node_id, metadata, extras, text FROM nodes WHERE image = ? AND document = ?", (image, document)
+    for row, crc, *fields in connection.execute(
+        f"SELECT row, crc, {sums.FIELDS} FROM nodes WHERE image = ? AND document = ?", (image, document)
     ):
-        if json.loads(node[2]).get("elements") == [element_id]:
-            return NodeOf(*node)
+        sums.check_node(row, fields, crc)
+        node_id, _, _, _, _, text, metadata, extras = fields
+        if json.loads(metadata).get("elements") == [element_id]:
+            return NodeOf(row, node_id, metadata, extras, text)
     return None
 
 
@@ -153,6 +155,8 @@ def change(connection: sqlite3.Connection, node: NodeOf, generation: int) -> Non
         "UPDATE nodes SET metadata = ?, extras = ?, words = ? WHERE row = ?",
         (node.metadata, node.extras, fulltext.pack(words), node.row),
     )
+    fields = connection.execute(f"SELECT {sums.FIELDS} FROM nodes WHERE row = ?", (node.row,)).fetchone()
+    connection.execute("UPDATE nodes SET crc = ? WHERE row = ?", (sums.of_node(fields), node.row))
     fulltext.add(connection, node.row, words)
     connection.execute("INSERT OR REPLACE INTO changed_nodes VALUES(?, ?)", (node.row, generation))
 

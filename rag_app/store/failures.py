@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rag_app.errors import DiskFull, LibraryBusy, LibraryDamaged, LibraryError, LibraryReadOnly
+from rag_app.store.sums import BrokenRow
 
 _NO_ROOM_BYTES = 256 * 1024  # less than this free: an I/O error is put down to the full disk
 
@@ -40,6 +41,10 @@ def os_errors(folder: Path) -> Iterator[None]:
 def translate(exc: sqlite3.Error, folder: Path) -> Exception:
     """The error to raise for `exc`; one that points to a mistake of ours is returned unchanged."""
     name = getattr(exc, "sqlite_errorname", "") or ""
+    if isinstance(exc, BrokenRow):
+        return damaged(folder, str(exc))
+    if str(exc).startswith("Could not decode to UTF-8"):  # it has no error name, and quotes the bytes
+        return damaged(folder, "it holds text that is not UTF-8")
     if name.startswith("SQLITE_FULL"):
         return disk_full(folder)
     if name.startswith(("SQLITE_IOERR", "SQLITE_CANTOPEN")) and no_room(folder):

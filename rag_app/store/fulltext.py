@@ -13,6 +13,7 @@ import sqlite3
 import zlib
 from collections.abc import Sequence
 
+from rag_app.errors import LibraryDamaged
 from rag_app.searchable import searchable
 
 # title, section, caption, body, context
@@ -48,8 +49,11 @@ def pack(words: Sequence[str]) -> bytes:
 
 
 def unpack(blob: bytes) -> list[str]:
-    """The columns that `pack` was given."""
-    return zlib.decompress(blob).decode().split("\n")
+    """The columns that `pack` was given. Raises LibraryDamaged."""
+    try:
+        return zlib.decompress(blob).decode().split("\n")
+    except (zlib.error, UnicodeDecodeError, TypeError) as exc:
+        raise LibraryDamaged("The search terms of a node are damaged. Run: rag-app repair") from exc
 
 
 def add(connection: sqlite3.Connection, row: int, words: Sequence[str]) -> None:

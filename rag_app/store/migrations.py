@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 
 def from_1(connection: sqlite3.Connection) -> None:
@@ -64,5 +64,42 @@ def _images(body: bytes) -> dict[str, str]:
     return {element["id"]: element["image"] for element in elements if element.get("image")}
 
 
+def from_2(connection: sqlite3.Connection) -> None:
+    """Nodes and vectors learn the sum of their content."""
+    connection.execute("ALTER TABLE nodes ADD COLUMN crc INTEGER NOT NULL DEFAULT 0")
+    connection.execute("ALTER TABLE vectors ADD COLUMN crc INTEGER NOT NULL DEFAULT 0")
+    last = -1
+    while True:
+        found = connection.execute(
+            "SELECT row, node_id, kind, page, label, image, text, metadata, extras FROM nodes WHERE row > ? "
+            "ORDER BY row LIMIT 5000",
+            (last,),
+        ).fetchall()
+        if not found:
+            break
+        last = found[-1][0]
+        connection.executemany(
+            "UPDATE nodes SET crc = ? WHERE row = ?", [(_sum_of_node(fields), row) for row, *fields in found]
+        )
+    for (space,) in connection.execute("SELECT id FROM spaces").fetchall():
+        last = -1
+        while True:
+            found = connection.execute(
+                "SELECT row, vector FROM vectors WHERE space = ? AND row > ? ORDER BY row LIMIT 5000", (space, last)
+            ).fetchall()
+            if not found:
+                break
+            last = found[-1][0]
+            connection.executemany(
+                "UPDATE vectors SET crc = ? WHERE row = ? AND space = ?",
+                [(zlib.crc32(vector, row & 0xFFFFFFFF), row, space) for row, vector in found],
+            )
+
+
+def _sum_of_node(fields: Sequence[object]) -> int:
+    """As `sums.of_node` was when this was released."""
+    return zlib.crc32("\0".join(map(str, fields)).encode("utf-8", "surrogatepass"))
+
+
 # version -> what turns a library of that version into the next one, inside the caller's transaction
-MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: from_1}
+MIGRATIONS: dict[int, Callable[[sqlite3.Connection], None]] = {1: from_1, 2: from_2}

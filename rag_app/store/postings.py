@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from rag_app.store.replacing import replace_file
+from rag_app.store.sums import BrokenRow
 
 MARK = b"RAGWORDS"
 _ALIGN = 64
@@ -78,7 +79,7 @@ def build(
         found = occurrences(connection, "term >= ? AND term <= ?", (chunk[0][0], chunk[-1][0]))
         of_term = np.array([count for _, count in chunk])
         if of_term.sum() != len(found):
-            raise sqlite3.DatabaseError("the full text index gives other occurrences than it counts")
+            raise BrokenRow("the full text index gives other occurrences than it counts")
         term_of = np.repeat(np.arange(len(chunk)), of_term)
         starts = np.flatnonzero((np.diff(found // 8, prepend=-1) != 0) | (np.diff(term_of, prepend=-1) != 0))
         counts.append(np.add.reduceat(column_weights[found % 8], starts).astype(np.float16))

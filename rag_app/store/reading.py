@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import zlib
 from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 
 from ingestion.elements import Paper, Problem
+from rag_app.store import sums
 from rag_app.store.filters import condition
 from rag_app.store.records import Alias, DocumentInfo, Filter, StoredNode
 
@@ -60,7 +60,7 @@ def documents(connection: sqlite3.Connection, only: int | None = None) -> list[D
 def paper(connection: sqlite3.Connection, document: int) -> Paper | None:
     """The parsed paper, or None for a document that came as bare nodes."""
     found = connection.execute("SELECT body FROM papers WHERE document = ?", (document,)).fetchone()
-    return Paper.from_json(zlib.decompress(found[0]).decode()) if found else None
+    return Paper.from_json(sums.unpacked(found[0], "a parsed paper")) if found else None
 
 
 def row_ids(connection: sqlite3.Connection, filter: Filter) -> np.ndarray:
@@ -79,15 +79,15 @@ def rows_where(connection: sqlite3.Connection, where: str, values: Sequence[obje
 def nodes(connection: sqlite3.Connection, rows: Sequence[int]) -> list[StoredNode]:
     """The nodes in the order of `rows`; a row that is gone is left out."""
     wanted = [int(row) for row in rows]
-    found = {
-        row[0]: StoredNode(*row)
-        for row in connection.execute(
-            "SELECT row, node_id, documents.document_id, documents.name, kind, page, text, label, nodes.metadata, "
-            "extras, words FROM nodes JOIN documents ON documents.id = nodes.document "
-            "WHERE row IN (SELECT value FROM json_each(?))",
-            (json.dumps(wanted),),
-        )
-    }
+    found = {}
+    for row, document_id, document, words, crc, *fields in connection.execute(
+        f"SELECT row, documents.document_id, documents.name, words, crc, {sums.FIELDS} "
+        "FROM nodes JOIN documents ON documents.id = nodes.document WHERE row IN (SELECT value FROM json_each(?))",
+        (json.dumps(wanted),),
+    ):
+        sums.check_node(row, fields, crc)
+        node_id, kind, page, label, _, text, metadata, extras = fields
+        found[row] = StoredNode(row, node_id, document_id, document, kind, page, text, label, metadata, extras, words)
     return [found[row] for row in wanted if row in found]
 
 

@@ -8,14 +8,14 @@ import sqlite3
 from rag_app.errors import LibraryDamaged, LibraryTooNew
 from rag_app.store.migrations import MIGRATIONS
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 APPLICATION_ID = 0x52414750  # "RAGP": tells this file from any other SQLite file
 
 # Every id is AUTOINCREMENT: a FAISS file or a saved answer may outlive the row it names, and must never name another.
 # `generations` gets one row for each transaction that changes nodes or vectors; its random token tells a restored or
 # diverged library from the one a derived file was built from. `changed_nodes` says when a node's words last changed in
 # place: a vector of an earlier generation was made from other words. A pending ledger row with a result has its reply,
-# which is not in its node yet.
+# which is not in its node yet. `crc` is the sum of a row's content, see `sums`.
 _TABLES = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 
@@ -73,7 +73,8 @@ CREATE TABLE nodes(
     text TEXT NOT NULL,
     metadata TEXT NOT NULL,
     extras TEXT NOT NULL,
-    words BLOB NOT NULL
+    words BLOB NOT NULL,
+    crc INTEGER NOT NULL DEFAULT 0
 );
 CREATE INDEX nodes_by_document ON nodes(document, position);
 CREATE INDEX nodes_by_kind ON nodes(kind);
@@ -119,6 +120,7 @@ CREATE TABLE vectors(
     space INTEGER NOT NULL REFERENCES spaces(id),
     generation INTEGER NOT NULL,
     vector BLOB NOT NULL,
+    crc INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY(row, space)
 );
 CREATE INDEX vectors_by_generation ON vectors(space, generation);

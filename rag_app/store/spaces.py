@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 import numpy as np
 
 from rag_app.errors import SpaceMismatch
+from rag_app.store import sums
 from rag_app.store.records import Active, SpaceInfo
 
 VECTOR = np.dtype("<f4")
@@ -72,9 +73,10 @@ def add_matrix(
     has = finite.all(axis=1)
     if not (has | np.isnan(matrix).all(axis=1)).all():
         raise SpaceMismatch(f"A vector for the space {name} holds NaN or infinity; the embedding model failed.")
+    chosen = [(rows[i], matrix[i].tobytes()) for i in np.flatnonzero(has).tolist()]
     connection.executemany(
-        "INSERT OR REPLACE INTO vectors(row, space, generation, vector) VALUES(?, ?, ?, ?)",
-        [(rows[i], space, generation, matrix[i].tobytes()) for i in np.flatnonzero(has).tolist()],
+        "INSERT OR REPLACE INTO vectors(row, space, generation, vector, crc) VALUES(?, ?, ?, ?, ?)",
+        [(row, space, generation, vector, sums.of_vector(row, vector)) for row, vector in chosen],
     )
 
 
@@ -83,13 +85,14 @@ def vectors(connection: sqlite3.Connection, name: str, rows: Sequence[int]) -> d
     found = find(connection, name)
     if found is None:
         return {}
-    return {
-        row: np.frombuffer(blob, dtype=VECTOR)
-        for row, blob in connection.execute(
-            "SELECT row, vector FROM vectors WHERE space = ? AND row IN (SELECT value FROM json_each(?))",
-            (found[0], json.dumps([int(row) for row in rows])),
-        )
-    }
+    chosen = {}
+    for row, blob, crc in connection.execute(
+        "SELECT row, vector, crc FROM vectors WHERE space = ? AND row IN (SELECT value FROM json_each(?))",
+        (found[0], json.dumps([int(row) for row in rows])),
+    ):
+        sums.check_vector(row, blob, crc)
+        chosen[row] = np.frombuffer(blob, dtype=VECTOR)
+    return chosen
 
 
 def since(connection: sqlite3.Connection, name: str, generation: int) -> tuple[np.ndarray, np.ndarray]:
@@ -103,9 +106,10 @@ def since(connection: sqlite3.Connection, name: str, generation: int) -> tuple[n
     ).fetchone()[0]
     rows, matrix = np.empty(count, np.int64), np.empty((count, dim), VECTOR)
     cursor = connection.execute(
-        "SELECT row, vector FROM vectors WHERE space = ? AND generation > ?", (found[0], generation)
+        "SELECT row, vector, crc FROM vectors WHERE space = ? AND generation > ?", (found[0], generation)
     )
-    for i, (row, blob) in enumerate(cursor):
+    for i, (row, blob, crc) in enumerate(cursor):
+        sums.check_vector(row, blob, crc)
         rows[i] = row
         matrix[i] = np.frombuffer(blob, VECTOR)
     return rows, matrix
@@ -117,13 +121,16 @@ def batches(connection: sqlite3.Connection, name: str, size: int) -> Iterator[tu
     last = -1
     while found is not None:
         block = connection.execute(
-            "SELECT row, vector FROM vectors WHERE space = ? AND row > ? ORDER BY row LIMIT ?", (found[0], last, size)
+            "SELECT row, vector, crc FROM vectors WHERE space = ? AND row > ? ORDER BY row LIMIT ?",
+            (found[0], last, size),
         ).fetchall()
         if not block:
             return
         last = block[-1][0]
-        vectors_of = np.frombuffer(b"".join(blob for _, blob in block), VECTOR).reshape(len(block), found[1])
-        yield np.array([row for row, _ in block], np.int64), vectors_of
+        for row, blob, crc in block:
+            sums.check_vector(row, blob, crc)
+        vectors_of = np.frombuffer(b"".join(blob for _, blob, _ in block), VECTOR).reshape(len(block), found[1])
+        yield np.array([row for row, _, _ in block], np.int64), vectors_of
 
 
 def removed_since(connection: sqlite3.Connection, generation: int) -> np.ndarray | None:

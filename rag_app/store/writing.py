@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ingestion.elements import Paper
-from rag_app.store import captions, descriptions, fulltext, naming, spaces
+from rag_app.store import captions, descriptions, fulltext, naming, spaces, sums
 from rag_app.store.encoding import encode_extras
 from rag_app.store.generations import new_generation, now
 from rag_app.store.records import CommitResult
@@ -113,22 +113,20 @@ def add_nodes(connection: sqlite3.Connection, document: int, nodes: Sequence[Bas
         pages, first = _pages(node.metadata)
         metadata, text = json.dumps(node.metadata, ensure_ascii=False), node.get_content()
         words = fulltext.columns(metadata, text)
+        fields = (
+            node.node_id,
+            str(node.metadata.get("kind") or "text"),
+            first,
+            node.metadata.get("label"),
+            node.metadata.get("image"),
+            text,
+            metadata,
+            encode_extras(node),
+        )
         cursor = connection.execute(
-            "INSERT INTO nodes(node_id, document, position, kind, page, label, image, text, metadata, extras, words) "
-            "VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                node.node_id,
-                document,
-                position + offset,
-                str(node.metadata.get("kind") or "text"),
-                first,
-                node.metadata.get("label"),
-                node.metadata.get("image"),
-                text,
-                metadata,
-                encode_extras(node),
-                fulltext.pack(words),
-            ),
+            "INSERT INTO nodes(document, position, node_id, kind, page, label, image, text, metadata, extras, words, "
+            "crc) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (document, position + offset, *fields, fulltext.pack(words), sums.of_node(fields)),
         )
         row = cursor.lastrowid
         assert row is not None
