@@ -8,7 +8,7 @@ difference is a paired one.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,6 +144,20 @@ def intervals(
     return {name: _estimate(values) for name, values in _draws(said, figures, resamples=resamples, seed=seed).items()}
 
 
+def mean(values: Sequence[float], units: Sequence[object]) -> Estimate:
+    """The mean of a score of n images, or of its change, with the interval over resamples of their units.
+
+    Raises ValueError for no image.
+    """
+    scores = np.asarray(values, float)
+    place = np.unique([str(unit) for unit in units], return_inverse=True)[1]
+
+    def figures(weights: np.ndarray) -> dict[str, np.ndarray]:
+        return {"mean": (weights @ scores) / weights.sum(axis=-1)}
+
+    return _estimate(_resampled(place, figures, resamples=RESAMPLES, seed=SEED)["mean"])
+
+
 def _main(said: Predictions, weights: np.ndarray) -> dict[str, np.ndarray]:
     counts = metrics.tallies(said.truth, said.predicted, len(said.labels), weights)
     return {
@@ -177,16 +191,23 @@ def _draws(
     seed: int,
 ) -> dict[str, np.ndarray]:
     """Each figure of the sample itself, first, and of every resample."""
-    if not len(said.truth):
+    return _resampled(said.units, lambda weights: figures(said, weights), resamples=resamples, seed=seed)
+
+
+def _resampled(
+    units: np.ndarray, figures: Callable[[np.ndarray], dict[str, np.ndarray]], *, resamples: int, seed: int
+) -> dict[str, np.ndarray]:
+    """As `_draws`. figures: takes weights (m, n), how often each image counts, and gives (m,) a figure."""
+    if not len(units):
         raise ValueError("there is no image to measure on")
-    _, unit = np.unique(said.units, return_inverse=True)
-    units = int(unit.max()) + 1
+    _, unit = np.unique(units, return_inverse=True)
+    count = int(unit.max()) + 1
     generator = np.random.default_rng(seed)
-    parts = [figures(said, np.ones((1, len(unit))))]
+    parts = [figures(np.ones((1, len(unit))))]
     step = max(1, _AT_ONCE // len(unit))
     for start in range(0, resamples, step):
-        drawn = generator.multinomial(units, np.full(units, 1 / units), size=min(step, resamples - start))
-        parts.append(figures(said, drawn[:, unit].astype(float)))
+        drawn = generator.multinomial(count, np.full(count, 1 / count), size=min(step, resamples - start))
+        parts.append(figures(drawn[:, unit].astype(float)))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 

@@ -1,21 +1,33 @@
-"""Runs on held-out images, read back: their figures, by subgroup, and one against another."""
+"""Runs on held-out images, read back: their figures, by subgroup, and whether they beat the baselines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from eval.medical.measuring import Estimate, Measured, Predictions, gains, measure
+from eval.medical.measuring import Estimate, Measured, Predictions, gains, mean, measure
 from eval.medical.running import ABNORMAL, KIND
 from eval.runs import Manifest, Row, Run
-from eval.runs.comparing import Difference, compare_rows
-from eval.statistics import Mean, mean
 from rag_app.errors import InputError, UsageError
 
 TASKS = ("diagnosis", "anomaly")
+
+
+@dataclass(frozen=True, slots=True)
+class Worded:
+    """One measure of the answers in words. scored, unscored: images; why: the first reason for having no score."""
+
+    figure: Estimate
+    scored: int
+    unscored: int = 0
+    why: str = ""
+
+    def __str__(self) -> str:
+        left = f"; {self.unscored} not scored: {self.why}" if self.unscored else ""
+        return f"{self.figure} ({self.scored} images{left})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +37,7 @@ class Examined:
     tasks      diagnosis, and anomaly: normal against abnormal
     subgroups  (group, value) -> task -> its figures, where the dataset names groups
     answers    measures of the answers in words, where it was asked for them
+    judge      who judged them, as in the manifest; judged: what that took; both empty without a judge
     """
 
     name: str
@@ -34,7 +47,9 @@ class Examined:
     failed: tuple[Row, ...]
     tasks: Mapping[str, Measured]
     subgroups: Mapping[tuple[str, str], Mapping[str, Measured]]
-    answers: Mapping[str, Mean]
+    answers: Mapping[str, Worded]
+    judge: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON
+    judged: Mapping[str, Any] = field(default_factory=dict)  # Any: JSON
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
         return {
@@ -48,35 +63,23 @@ class Examined:
                 for (group, value), tasks in self.subgroups.items()
             ],
             "answers": {
-                name: {"mean": one.value, "low": one.low, "high": one.high, "n": one.n}
+                name: {
+                    "mean": one.figure.value,
+                    "low": one.figure.low,
+                    "high": one.figure.high,
+                    "n": one.scored,
+                    "unscored": one.unscored,
+                    "why": one.why,
+                }
                 for name, one in self.answers.items()
             },
+            "judge": {**self.judge, "took": dict(self.judged)} if self.judge else None,
         }
-
-
-@dataclass(frozen=True, slots=True)
-class Against:
-    """after - before on the images that both have.
-
-    gains    by task and measure, paired, with 95 % intervals over whole groups of images
-    flipped  by task: McNemar's exact test over images, with those that flipped
-    """
-
-    before: str
-    after: str
-    images: int
-    gains: Mapping[str, Mapping[str, Estimate]]
-    flipped: Mapping[str, Difference]
-
-    def to_dict(self) -> dict[str, Any]:  # Any: JSON
-        import dataclasses
-
-        return dataclasses.asdict(self)
 
 
 def examine(run: Run) -> Examined:
     """The figures of a run. Raises InputError where no image of it has a result."""
-    manifest = _medical(run)
+    manifest = medical_manifest(run)
     rows = tuple(row for row in run.rows() if row.error is None)
     failed = tuple(row for row in run.rows() if row.error is not None)
     if not rows:
@@ -88,7 +91,6 @@ def examine(run: Run) -> Examined:
     for key, value in sorted(keys):
         chosen = np.array([row.groups.get(key) == value for row in rows])
         subgroups[key, value] = {task: measure(one.of(chosen)) for task, one in said.items()}
-    names = list(dict.fromkeys(name for row in rows for name in row.scores if not name.endswith("_right")))
     return Examined(
         name=manifest.models["vision"],
         note=str(manifest.settings["note"]),
@@ -97,8 +99,22 @@ def examine(run: Run) -> Examined:
         failed=failed,
         tasks={task: measure(one) for task, one in said.items()},
         subgroups=subgroups,
-        answers={name: mean([row.scores[name] for row in rows if name in row.scores]) for name in names},
+        answers=_worded(rows),
+        judge=manifest.judge or {},
+        judged=run.kept("judge"),
     )
+
+
+def _worded(rows: Sequence[Row]) -> dict[str, Worded]:
+    """The measures of the answers in words, over the rows that have them."""
+    names = dict.fromkeys(name for row in rows for name in (*row.scores, *row.unscored) if not name.endswith("_right"))
+    found = {}
+    for name in names:
+        scored = [row for row in rows if name in row.scores]
+        reasons = [row.unscored[name] for row in rows if name in row.unscored]
+        figure = mean([row.scores[name] for row in scored], [row.record["unit"] for row in scored]) if scored else None
+        found[name] = Worded(figure or Estimate(None), len(scored), len(reasons), reasons[0] if reasons else "")
+    return found
 
 
 def predictions(manifest: Manifest, rows: Sequence[Row]) -> dict[str, Predictions]:
@@ -122,32 +138,8 @@ def predictions(manifest: Manifest, rows: Sequence[Row]) -> dict[str, Prediction
     }
 
 
-def against(before: Run, after: Run) -> Against:
-    """One run against another on the same images. Raises UsageError where they are not of one dataset and part."""
-    old, new = _medical(before), _medical(after)
-    for what, one, other in (
-        ("datasets", old.digests["dataset"], new.digests["dataset"]),
-        ("parts", old.settings["split"], new.settings["split"]),
-    ):
-        if one != other:
-            raise UsageError(f"{before.folder} and {after.folder} are of different {what}; compare runs on the same.")
-    theirs = {row.id: row for row in after.rows() if row.error is None}
-    pairs = [(row, theirs[row.id]) for row in before.rows() if row.error is None and row.id in theirs]
-    if not pairs:
-        raise UsageError(f"{before.folder} and {after.folder} have no image in common that both have a result for.")
-    first, second = [one for one, _ in pairs], [other for _, other in pairs]
-    said, says = predictions(old, first), predictions(new, second)
-    found = {one.metric: one for one in compare_rows(first, second)[0]}
-    return Against(
-        before=old.models["vision"],
-        after=new.models["vision"],
-        images=len(pairs),
-        gains={task: gains(said[task], says[task]) for task in TASKS},
-        flipped={task: found[f"{task}_right"] for task in TASKS},
-    )
-
-
-def _medical(run: Run) -> Manifest:
+def medical_manifest(run: Run) -> Manifest:
+    """The manifest of a run on medical images. Raises UsageError for a run of another kind."""
     if run.manifest.kind != KIND:
         raise UsageError(
             f"{run.folder} is a run of {run.manifest.kind}, not of rag-app medical evaluate; name one of its folders."

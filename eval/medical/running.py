@@ -5,22 +5,25 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from eval.medical.baselines import Baseline
 from eval.runs import Manifest, Row, Run
 from eval.runs.manifest import digest_of_texts, package_versions
-from rag_app.errors import IncompleteReply, UnusableReply
+from rag_app.errors import IncompleteReply, InputError, UnusableReply
 from rag_app.medical import asking, differential
 from rag_app.medical.captions import ANOMALY, NO, YES
 from rag_app.medical.choices import Choices
-from rag_app.medical.records import Dataset, Example, Split
+from rag_app.medical.records import MANIFEST, Dataset, Example, Split
 
 KIND = "medical"
 ABNORMAL = ("normal", "abnormal")  # the two classes of anomaly detection
 ANSWERS = ("diagnosis", "anomaly", "caption", "free")  # kinds of questions that can be asked in words
+_PLACE = "dataset"  # what is kept beside a run's items on where the dataset was
 _BATCH = 8  # images weighed before their rows are kept
 _PACKAGES = ("torch", "transformers", "peft", "scikit-learn")
 
@@ -37,9 +40,10 @@ def model_manifest(
     split: Split,
     language: str,
     answers: Sequence[str] = (),
+    judge: Mapping[str, Any] | None = None,  # Any: JSON
     command: str = "",
 ) -> Manifest:
-    """What decides the figures of a model."""
+    """What decides the figures of a model. judge: the identity of what judges its answers in words."""
     model = assistant.model
     by = differential.by(model)
     scaling = assistant.scaling if assistant.scaling and assistant.scaling.language == language else None
@@ -65,6 +69,7 @@ def model_manifest(
             "model": str(getattr(model, "digest", "")),  # a model of a user's own class may have none
             "prompts": digest_of_texts([asking.PROMPT_VERSION, differential.PROMPT_VERSION]),
         },
+        judge=judge,
     )
 
 
@@ -88,6 +93,7 @@ def run_model(
     answers: kinds of the dataset's questions that are also asked in words, and the answers compared with the dataset's.
     Raises InputError for a picture that cannot be read, and ModelError where the model cannot be used at all.
     """
+    _keep_place(run, dataset)
     examples = dataset.of(split)
     done = run.done()
     waiting = [example for example in examples if example.id not in done]
@@ -104,12 +110,34 @@ def run_model(
 
 def run_baseline(run: Run, dataset: Dataset, baseline: Baseline, *, split: Split) -> None:
     """Keep a row of each image that the run has none of."""
+    _keep_place(run, dataset)
     normal = dataset.labels.index(dataset.normal)
     done = run.done()
     for example, shares in zip(dataset.of(split), baseline.probabilities, strict=True):
         if example.id not in done:
             run.append(_row(dataset, example, shares, 1 - shares[normal]))
     run.finish()
+
+
+def dataset_of(run: Run, data: Path | None = None) -> Dataset | None:
+    """The dataset that a run measured on, for its pictures: in the folder `data`, or where it was then.
+
+    None where it is no longer there. Raises InputError where `data` holds none, or another one.
+    """
+    folder = data or Path(run.kept(_PLACE).get("folder", ""))
+    if data is None and not (folder / MANIFEST).is_file():
+        return None
+    found = Dataset.read(folder)
+    if found.digest == run.manifest.digests["dataset"]:
+        return found
+    if data is None:
+        return None
+    raise InputError(f"{data} is not the dataset that {run.folder} was measured on: its digest is another one.")
+
+
+def _keep_place(run: Run, dataset: Dataset) -> None:
+    """Beside the items, not in the manifest: a dataset that was moved is the same."""
+    run.keep(_PLACE, {"folder": str(dataset.folder.resolve())})
 
 
 def _manifest(
@@ -121,6 +149,7 @@ def _manifest(
     command: str,
     settings: dict[str, object],
     digests: dict[str, str] | None = None,
+    judge: Mapping[str, Any] | None = None,  # Any: JSON
 ) -> Manifest:
     return Manifest(
         KIND,
@@ -135,6 +164,7 @@ def _manifest(
         models={"vision": name},
         versions=package_versions(_PACKAGES),
         digests={"dataset": dataset.digest, **(digests or {})},
+        judge=judge,
         command=command,
     )
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from eval.judging import Judge, Judgement
     from eval.runs import Run
     from rag_app.library import Library
+    from rag_app.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 CACHE_FOLDER = "judge_cache"  # below the library's runs, shared by them
@@ -31,8 +33,17 @@ class JudgeOptions:
     timeout_s: float
 
 
-def judge_options(function: F) -> F:
-    """Add --judge, --judge-metrics, --judge-embedding and --judge-timeout; they arrive as one `judging`."""
+_METRICS = (
+    "Only these: faithfulness, response_relevancy, context_precision, context_recall, factual_correctness, "
+    "answer_correctness, multimodal_faithfulness, multimodal_relevance. [default: all but the multimodal ones]"
+)
+
+
+def judge_options(function: F, *, metrics: str = _METRICS) -> F:
+    """Add --judge, --judge-metrics, --judge-embedding and --judge-timeout; they arrive as one `judging`.
+
+    metrics: the help of --judge-metrics.
+    """
 
     @functools.wraps(function)
     def bundled(*args: Any, **given: Any) -> Any:  # Any: whatever the command takes
@@ -61,9 +72,7 @@ def judge_options(function: F) -> F:
         click.option(
             "--judge-metrics",
             metavar="NAME,...",
-            help="Only these: faithfulness, response_relevancy, context_precision, context_recall, "
-            "factual_correctness, answer_correctness, multimodal_faithfulness, multimodal_relevance. "
-            "[default: all but the multimodal ones]",
+            help=metrics,
         ),
         click.option(
             "--judge",
@@ -77,22 +86,46 @@ def judge_options(function: F) -> F:
 
 def made_judge(library: Library, judging: JudgeOptions) -> Judge | None:
     """The judge that was named, checked before any question is asked; None where none was."""
-    if judging.name is None:
-        if judging.metrics is not None:
-            raise UsageError("--judge-metrics needs a judge: add --judge ollama:NAME.")
+    if not named(judging):
         return None
-    from eval.judging import TEXT_METRICS, Judge, read_metrics
+    from eval.judging import TEXT_METRICS, read_metrics
     from rag_app.cli.evaluation_run import RUNS_FOLDER
 
+    metrics = read_metrics(judging.metrics.split(",")) if judging.metrics else TEXT_METRICS
+    return judge_of(judging, library.settings, metrics=metrics, cache=library.path / RUNS_FOLDER / CACHE_FOLDER)
+
+
+def named(judging: JudgeOptions) -> bool:
+    """Whether a judge was named. Raises UsageError for options of a judge without one."""
+    if judging.name is None and judging.metrics is not None:
+        raise UsageError("--judge-metrics needs a judge: add --judge ollama:NAME.")
+    return judging.name is not None
+
+
+def judge_of(judging: JudgeOptions, settings: Settings, *, metrics: Sequence[str], cache: Path) -> Judge:
+    """The judge of these options, checked; `cache` is the folder of its replies."""
+    from eval.judging import Judge
+
     return Judge.by_name(
-        judging.name,
-        settings=library.settings,
-        cache=library.path / RUNS_FOLDER / CACHE_FOLDER,
+        judging.name or "",
+        settings=settings,
+        cache=cache,
         embedding=judging.embedding,
-        metrics=read_metrics(judging.metrics.split(",")) if judging.metrics else TEXT_METRICS,
-        parallel=library.settings.ollama.parallel,
+        metrics=metrics,
+        parallel=settings.ollama.parallel,
         timeout_s=judging.timeout_s,
     )
+
+
+def cost_keeper(run: Run, judge: Judge) -> Callable[[], None]:
+    """What keeps with the run what judging took, added to what it took before."""
+    spent, before = run.kept("judge"), dataclasses.asdict(judge.cost)
+
+    def keep() -> None:
+        cost = dataclasses.asdict(judge.cost)
+        run.keep("judge", {name: spent.get(name, 0) + amount - before[name] for name, amount in cost.items()})
+
+    return keep
 
 
 def judge_rows(run: Run, judge: Judge, library: Library) -> None:
@@ -110,7 +143,7 @@ def judge_rows(run: Run, judge: Judge, library: Library) -> None:
         found = library.passages([node_id])
         return pictures(found[0]) if found and found[0].image else None
 
-    spent, done = run.kept("judge"), 0
+    keep_cost, done = cost_keeper(run, judge), 0
     with ProgressBar("Judging", "answers") as progress:
 
         def keep(judged: Judgement) -> None:
@@ -120,8 +153,7 @@ def judge_rows(run: Run, judge: Judge, library: Library) -> None:
             if new != row:
                 seconds = max(judged.seconds, row.seconds.get("judge", 0.0))  # from the cache it takes none
                 run.append(dataclasses.replace(new, seconds={**row.seconds, "judge": seconds}))
-            cost = dataclasses.asdict(judge.cost)
-            run.keep("judge", {name: spent.get(name, 0) + amount for name, amount in cost.items()})
+            keep_cost()
             done += 1
             progress(done, len(rows))
 

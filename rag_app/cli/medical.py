@@ -25,7 +25,7 @@ MEMBERS = {
     "ask": "rag_app.cli.medical_ask:ask",
     "calibrate": "rag_app.cli.medical_ask:calibrate",
     "evaluate": "rag_app.cli.medical_evaluate:evaluate",
-    "compare": "rag_app.cli.medical_evaluate:compare",
+    "compare": "rag_app.cli.medical_compare:compare",
 }
 
 

@@ -1,32 +1,37 @@
-"""`rag-app medical evaluate` and `rag-app medical compare`: how well a model diagnoses, beside trivial baselines."""
+"""`rag-app medical evaluate`: how well a model diagnoses, beside trivial baselines."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from rag_app.cli.evaluation_judge import JudgeOptions, judge_options
 from rag_app.cli.frame import Call, Shown, command, pass_call
 
 if TYPE_CHECKING:
+    from eval.judging import Judge
     from eval.medical.baselines import Baseline
     from eval.runs import Manifest, Run
     from rag_app.medical.records import Dataset, Split
     from rag_app.settings import Settings
 
 REPORT, FIGURES = "report.html", "figures.json"
+CACHE_FOLDER = "judge_cache"  # in --out, shared by its runs
 _DATA = click.Path(exists=True, file_okay=False, path_type=Path)
 _NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
-_NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+_JUDGED = "Only these: response_relevancy, factual_correctness, answer_correctness. [default: all of them]"
 
 
 @command(
     "evaluate",
     example="rag-app medical evaluate dataset --out measured\n"
     "rag-app medical evaluate dataset --model hf:Qwen/Qwen2.5-VL-3B-Instruct "
-    "--model hf:Qwen/Qwen2.5-VL-3B-Instruct+adapters/mri --out measured",
+    "--model hf:Qwen/Qwen2.5-VL-3B-Instruct+adapters/mri --out measured\n"
+    "rag-app medical evaluate dataset --model qwen2.5vl:7b --answers caption --judge qwen2.5:14b --out measured",
 )
 @click.argument("data", type=_DATA, metavar="DATASET")
 @click.option(
@@ -51,6 +56,7 @@ _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
     multiple=True,
     help="Also ask the dataset's questions of this kind in words, and compare the answers. Repeatable.",
 )
+@partial(judge_options, metrics=_JUDGED)
 @click.option("--baselines/--no-baselines", default=True, help="Majority class and linear probes beside the models.")
 @click.option("--probe", "probes", multiple=True, metavar="NAME", help="Also a probe on a CLIP model: openclip:NAME.")
 @click.option("--resume", is_flag=True, help="Go on with what is in --out.")
@@ -67,15 +73,19 @@ def evaluate(
     baselines: bool,
     probes: Sequence[str],
     resume: bool,
+    judging: JudgeOptions,
 ) -> Shown:
     """Measure models on the held-out images of a dataset. For study and research, not for the diagnosis of patients.
 
     Diagnosis, and normal against abnormal: accuracy, balanced accuracy, macro F1, sensitivity and specificity, AUROC,
     calibration, accuracy by coverage; with intervals, by subgroup, beside the majority class and linear probes. Each
     model has a folder in --out; report.html there has plots and what went wrong. Without --model only the baselines.
+    With --answers caption or free, a --judge scores these answers by metrics of Ragas.
     """
     from eval.medical import running
-    from eval.medical.results import against, examine
+    from eval.medical.comparing import against
+    from eval.medical.results import examine
+    from rag_app.cli.evaluation_judge import told_of
     from rag_app.cli.medical_evaluate_text import document, told
     from rag_app.errors import UsageError
     from rag_app.medical.records import Dataset
@@ -92,11 +102,22 @@ def evaluate(
     settings = Settings.load(call.library)
     dataset = Dataset.read(data)
     dataset.of(split)
+    judge = _judge(judging, settings, out, names=names, answers=answers)
     runs: list[Run] = []
     notes: list[str] = []
     for name in names:
         runs.append(
-            _model_run(name, dataset, out, settings, split=split, language=language, answers=answers, resume=resume)
+            _model_run(
+                name,
+                dataset,
+                out,
+                settings,
+                split=split,
+                language=language,
+                answers=answers,
+                judge=judge,
+                resume=resume,
+            )
         )
     if baselines:
         found, notes = _baselines(dataset, split, probes, settings)
@@ -111,28 +132,8 @@ def evaluate(
     figures = document(dataset, examined, pairs, notes, split=split)
     _write_figures(out / FIGURES, figures)
     shown = {**figures, "runs": [str(run.folder) for run in runs], "report": str(out / REPORT)}
-    return Shown(shown, told(dataset, examined, pairs, notes, split=split, report=out / REPORT))
-
-
-@command("compare", example="rag-app medical compare measured/hf-base measured/hf-tuned")
-@click.argument("before", type=_DATA, metavar="RUN")
-@click.argument("after", type=_DATA, metavar="RUN")
-@pass_call
-def compare(call: Call, *, before: Path, after: Path) -> Shown:
-    """Compare two models on the same images. For study and research, not for the diagnosis of patients.
-
-    RUN is a folder that `medical evaluate` made in its --out. Gains are paired, with intervals over whole groups of
-    images; McNemar's exact test says whether chance explains the images that flipped.
-    """
-    from eval.medical.results import against
-    from eval.runs import Run
-    from rag_app.cli.medical_evaluate_text import pair_lines
-    from rag_app.medical import DISCLAIMER
-
-    found = against(Run.open(before), Run.open(after))
-    return Shown(
-        {"disclaimer": DISCLAIMER["en"], **found.to_dict()}, "\n".join([*pair_lines(found), "", DISCLAIMER["en"]])
-    )
+    text = told(dataset, examined, pairs, notes, split=split, report=out / REPORT)
+    return Shown(shown, text if judge is None else f"{told_of(judge)}\n{text}")
 
 
 def _model_run(
@@ -144,6 +145,7 @@ def _model_run(
     split: Split,
     language: str,
     answers: Sequence[str],
+    judge: Judge | None,
     resume: bool,
 ) -> Run:
     from eval.medical import running
@@ -153,20 +155,62 @@ def _model_run(
     assistant = Assistant.open(name, data=dataset.folder, settings=settings)
     assistant.model.check(pictures=True)
     manifest = running.model_manifest(
-        dataset, assistant, split=split, language=language, answers=answers, command=_typed()
+        dataset,
+        assistant,
+        split=split,
+        language=language,
+        answers=answers,
+        judge=judge.identity if judge is not None else None,
+        command=_typed(),
     )
     images = len(dataset.of(split))
-    with _open(out, manifest, resume=resume) as run, ProgressBar(f"Asking {name}", "images") as progress:
-        running.run_model(
-            run,
-            dataset,
-            assistant,
-            split=split,
-            language=language,
-            answers=answers,
-            on_done=lambda done: progress(done, images),
-        )
+    with _open(out, manifest, resume=resume) as run:
+        with ProgressBar(f"Asking {name}", "images") as progress:
+            running.run_model(
+                run,
+                dataset,
+                assistant,
+                split=split,
+                language=language,
+                answers=answers,
+                on_done=lambda done: progress(done, images),
+            )
+        if judge is not None:
+            _judge_answers(run, judge, language)
     return run
+
+
+def _judge(
+    judging: JudgeOptions, settings: Settings, out: Path, *, names: Sequence[str], answers: Sequence[str]
+) -> Judge | None:
+    """The judge that was named, checked before any image is asked about; None where none was."""
+    from eval.medical.judging import ANSWER_METRICS, KINDS, answer_metrics
+    from rag_app.cli.evaluation_judge import judge_of, named
+    from rag_app.errors import UsageError
+
+    if not named(judging):
+        return None
+    if not names or not set(answers) & set(KINDS):
+        raise UsageError(
+            "A judge scores a model's answers in words: name a --model, and add --answers caption or --answers free."
+        )
+    metrics = answer_metrics(judging.metrics.split(",")) if judging.metrics else ANSWER_METRICS
+    return judge_of(judging, settings, metrics=metrics, cache=out / CACHE_FOLDER)
+
+
+def _judge_answers(run: Run, judge: Judge, language: str) -> None:
+    from eval.medical.judging import judge_answers
+    from rag_app.cli.evaluation_judge import cost_keeper
+    from rag_app.cli.progress import ProgressBar
+
+    keep_cost = cost_keeper(run, judge)
+    with ProgressBar("Judging", "answers") as progress:
+
+        def told(done: int, total: int) -> None:
+            keep_cost()
+            progress(done, total)
+
+        judge_answers(run, judge, language=language, on_done=told)
 
 
 def _open(out: Path, manifest: Manifest, *, resume: bool) -> Run:

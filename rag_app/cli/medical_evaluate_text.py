@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from eval.medical.results import Against, Examined
+    from eval.medical.comparing import Against, Compared
+    from eval.medical.results import Examined
     from rag_app.medical.records import Dataset
 
 _MEASURES = {
@@ -56,7 +57,7 @@ def told(
     for one in examined:
         if one.failed:
             lines.append(f"{one.name}: {len(one.failed)} images without a result; {one.failed[0].error}")
-        lines += [f"{one.name}: {name} {figure}" for name, figure in one.answers.items()]
+        lines += [f"{one.name}: {name.replace('_', ' ')} {figure}" for name, figure in one.answers.items()]
     for pair in pairs:
         lines += [*pair_lines(pair), ""]
     lines += [*verdicts(examined), *notes, f"Report: {report}", DISCLAIMER["en"]]
@@ -64,16 +65,38 @@ def told(
 
 
 def pair_lines(pair: Against) -> list[str]:
+    from eval.medical.comparing import signed
     from eval.statistics import text_table
 
     rows = []
     for task, gains in pair.gains.items():
         flipped = pair.flipped[task]
-        cells = []
-        for measure in ("accuracy", "balanced_accuracy", "macro_f1", "auroc"):
-            one = gains[measure]
-            known = one.value is not None and one.low is not None and one.high is not None
-            cells.append(f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]" if known else "-")
+        cells = [signed(gains[measure]) for measure in ("accuracy", "balanced_accuracy", "macro_f1", "auroc")]
         rows.append([task, *cells, flipped.rose, flipped.fell, f"{flipped.p:.2g}"])
     header = ["", "accuracy", "balanced accuracy", "macro F1", "AUROC", "now right", "now wrong", "McNemar p"]
     return [f"From {pair.before} to {pair.after}, {pair.images} images", text_table(header, rows)]
+
+
+def compared_lines(found: Compared) -> list[str]:
+    """Gains, subgroups, answers in words, and what else is not the same, a line or a table each."""
+    from eval.medical.comparing import compared_verdicts, signed
+    from eval.statistics import text_table
+
+    lines = [*pair_lines(found.against), ""]
+    if found.subgroups:
+        rows = [
+            [f"{one.group}: {one.value}, {task}", one.images, signed(gains["accuracy"]), one.rose[task], one.fell[task]]
+            for one in found.subgroups
+            for task, gains in one.gains.items()
+        ]
+        lines += [text_table(["", "images", "accuracy", "now right", "now wrong"], rows), ""]
+    if found.answers:
+        rows = [
+            [name.replace("_", " "), one.images, one.before, one.after, signed(one.gain)]
+            for name, one in found.answers.items()
+        ]
+        lines += [text_table(["answers in words", "images", "before", "after", "gain"], rows), ""]
+    for count, name in zip(found.failed, (found.against.before, found.against.after), strict=True):
+        if count:
+            lines.append(f"{name}: {count} images without a result, which are in no figure.")
+    return [*lines, *compared_verdicts(found), *(f"Also not the same: {one}." for one in found.differing)]

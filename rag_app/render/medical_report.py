@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from eval.medical.comparing import Against, signed
 from eval.medical.measuring import Estimate, Measured
-from eval.medical.results import TASKS, Against, Examined, verdicts
+from eval.medical.results import TASKS, Examined, Worded, verdicts
 from eval.runs.rows import Row
 from eval.statistics import wilson
 from rag_app.medical import DISCLAIMER
@@ -49,8 +51,10 @@ class _Details:
     labels: Mapping[str, tuple[str, ...]]
     reliability: Mapping[str, str]
     subgroups: Mapping[tuple[str, str], Mapping[str, Measured]]
-    answers: Mapping[str, str]
-    examples: tuple[Mapping[str, str], ...]
+    answers: Mapping[str, Worded]
+    judge: Mapping[str, Any]  # Any: JSON
+    judged: Mapping[str, Any]  # Any: JSON
+    examples: tuple[Mapping[str, Any], ...]  # Any: JSON
     wrong: tuple[_Wrong, ...]
     wrong_in_all: int
     failed: tuple[Row, ...]
@@ -61,7 +65,7 @@ def write_medical_report(
 ) -> None:
     """Write the page to `path`, replacing it whole. pairs: comparisons with the first model; notes: sentences on what
     could not be measured. Raises UsageError when it cannot be written."""
-    page = environment({"estimate": str, "signed": _signed}).get_template("medical_report.html.j2").render(
+    page = environment({"estimate": str, "signed": signed}).get_template("medical_report.html.j2").render(
         dataset=dataset,
         split=examined[0].manifest.settings["split"],
         examined=examined,
@@ -78,21 +82,15 @@ def write_medical_report(
     write_whole(path, iter([page]), option="--out")
 
 
-def _signed(one: Estimate) -> str:
-    if one.value is None or one.low is None or one.high is None:
-        return "-"
-    return f"{one.value:+.3f} [{one.low:+.3f}, {one.high:+.3f}]"
-
-
 def _plots(examined: Sequence[Examined], task: str) -> list[tuple[str, str]]:
     """(title, SVG): the models' figures, accuracy by coverage, and the ROC curves."""
     names = tuple(one.name for one in examined)
     shown = ("balanced_accuracy", "auroc")
     points = {
-        (one.name, MEASURES[measure]): point
+        (one.name, MEASURES[measure]): dot
         for one in examined
         for measure in shown
-        if (point := _point(one.tasks[task].overall[measure], one.tasks[task].images)) is not None
+        if (dot := point(one.tasks[task].overall[measure], one.tasks[task].images)) is not None
     }
     drawn = [
         (
@@ -140,10 +138,17 @@ def _from_none(coverage: Sequence[float], accuracy: Sequence[float]) -> tuple[li
     return [0.0, *coverage], [accuracy[0], *accuracy]
 
 
-def _point(one: Estimate, n: int) -> Point | None:
+def point(one: Estimate, n: int) -> Point | None:
+    """A figure of n images as a dot of a plot; None where it has no interval."""
     if one.value is None or one.low is None or one.high is None:
         return None
     return Point(one.value, one.low, one.high, n)
+
+
+def reliability(measured: Measured, *, name: str, label: str) -> str:
+    """The reliability plot as SVG; name and label: as for `svg`."""
+    points = [(said, Point(right / n, *wilson(right, n), n)) for said, right, n in measured.bins]
+    return svg(Reliability(points), name=name, label=label, themed=True)
 
 
 def _details(dataset: Dataset, one: Examined, name: str) -> _Details:
@@ -157,16 +162,15 @@ def _details(dataset: Dataset, one: Examined, name: str) -> _Details:
         tasks=one.tasks,
         labels={task: tuple(measured.classes) for task, measured in one.tasks.items()},
         reliability={
-            task: svg(
-                Reliability([(said, Point(right / n, *wilson(right, n), n)) for said, right, n in measured.bins]),
-                name=f"{name}-{task}",
-                label=f"{one.name}, {TITLES[task]}: share right by confidence",
-                themed=True,
+            task: reliability(
+                measured, name=f"{name}-{task}", label=f"{one.name}, {TITLES[task]}: share right by confidence"
             )
             for task, measured in one.tasks.items()
         },
         subgroups=one.subgroups,
-        answers={measure: str(figure) for measure, figure in one.answers.items()},
+        answers=one.answers,
+        judge=one.judge,
+        judged=one.judged,
         examples=tuple(said for row in one.rows for said in row.record.get("answers", ()))[:SHOWN],
         wrong=tuple(_wrong(dataset, row) for row in wrong[:SHOWN]),
         wrong_in_all=len(wrong),
