@@ -6,14 +6,13 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from adapters.huggingface import files
 from adapters.huggingface.naming import Source, parse_source
+from adapters.huggingface.silence import silent_libraries
 from adapters.names import ModelName
 from adapters.torchvision_shim import ensure_torchvision
 from rag_app.errors import ModelFailed, ModelUnsuitable, WeightsMissing
@@ -61,7 +60,7 @@ def load_parts(name: str, *, adapter: Path | None = None, quantised: bool = Fals
         ModelFailed: not enough memory.
     """
     source = parse_source(ModelName("hf", name.removeprefix("hf:"), str(adapter) if adapter else None))
-    return load(source if source.quantised or not quantised else _quantised(source), device=device)
+    return load(replace(source, quantised=source.quantised or quantised), device=device)
 
 
 def load(source: Source, *, device: str | None = None) -> Parts:
@@ -73,13 +72,15 @@ def load(source: Source, *, device: str | None = None) -> Parts:
     found = files.locate(source)
     device = device or ("cuda" if torch.cuda.is_available() else "cpu")
     marks = files.fingerprint(found.weights)
-    model = _model(source, found, device)
-    if source.adapter is not None:
-        from adapters.lora.vision_language import load_adapter
+    with silent_libraries():
+        model = _model(source, found, device)
+        if source.adapter is not None:
+            from adapters.lora.vision_language import load_adapter
 
-        model = load_adapter(model, source.adapter, base=source.base, base_fingerprint=marks)
+            model = load_adapter(model, source.adapter, base=source.base, base_fingerprint=marks)
+        processor = _processor(source, found)
     model.eval().requires_grad_(False)
-    return Parts(source, model, _processor(source, found), marks, found.revision, found.folder, device)
+    return Parts(source, model, processor, marks, found.revision, found.folder, device)
 
 
 def check(source: Source) -> None:
@@ -103,10 +104,6 @@ def check_installed(source: Source) -> None:
         )
 
 
-def _quantised(source: Source) -> Source:
-    return Source(source.repository, source.folder, True, source.adapter)
-
-
 def _model(source: Source, found: files.Files, device: str) -> Any:  # Any: PreTrainedModel
     import torch
     from safetensors import SafetensorError
@@ -121,16 +118,15 @@ def _model(source: Source, found: files.Files, device: str) -> Any:  # Any: PreT
         bnb_4bit_compute_dtype=dtype,
     )
     try:
-        with no_bars():
-            return AutoModelForImageTextToText.from_pretrained(
-                str(found.folder),
-                dtype=dtype,
-                device_map={"": device},
-                quantization_config=four_bit if source.quantised else None,
-                local_files_only=True,
-                use_safetensors=True,
-                trust_remote_code=False,
-            )
+        return AutoModelForImageTextToText.from_pretrained(
+            str(found.folder),
+            dtype=dtype,
+            device_map={"": device},
+            quantization_config=four_bit if source.quantised else None,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+        )
     except torch.OutOfMemoryError as exc:
         raise ModelFailed(
             f"{source.name} does not fit into the GPU's memory; add #4bit after its name, or use a smaller model."
@@ -180,20 +176,6 @@ def _processor(source: Source, found: files.Files) -> Any:  # Any: ProcessorMixi
             "whose name often ends in -Instruct or -it."
         )
     return processor
-
-
-@contextmanager
-def no_bars() -> Iterator[None]:
-    """transformers shows no progress bar of its own inside."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
 
 
 def _short(exc: Exception) -> str:

@@ -11,8 +11,9 @@ import tempfile
 from pathlib import Path
 
 from adapters.huggingface import files
-from adapters.huggingface.loading import Parts, load, no_bars
+from adapters.huggingface.loading import Parts, load
 from adapters.huggingface.naming import Source
+from adapters.huggingface.silence import silent_libraries
 from adapters.lora.vision_language import merge_adapter
 from rag_app.errors import ModelUnsuitable, UsageError
 
@@ -44,7 +45,7 @@ def merge(source: Source, out: Path) -> Path:
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        with no_bars():
+        with silent_libraries():
             merged.save_pretrained(str(scratch))
         written = sorted(scratch.glob("*.safetensors"))
         _check_names(base.weights, tuple(written), source)

@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from adapters.huggingface.loading import Parts
 from adapters.huggingface.naming import Source
+from adapters.huggingface.silence import silent_libraries
 from adapters.lora.vision_language import WEIGHTS
 from adapters.training.supervised import folder
 from adapters.training.supervised.collating import Collator, Item
@@ -108,23 +107,14 @@ def run_to_end(trainer: Any, checkpoint: Path | None, source: Source) -> None:  
 
     if checkpoint is not None and _finished(trainer, checkpoint):
         return
-    # What peft and transformers say here, of embeddings and callbacks, is nothing the user could act on.
-    loggers = [logging.getLogger(name) for name in ("transformers", "peft")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # of names that transformers and peft use themselves
+        with silent_libraries():
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     except torch.OutOfMemoryError as exc:
         raise ModelFailed(
             f"Training {source.name} ran out of memory: halve --batch and double --accumulate, use smaller images, "
             "--checkpointing or --four-bit; --resume goes on only with the same settings, so choose another --out."
         ) from exc
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _finished(trainer: Any, checkpoint: Path) -> bool:  # Any: Trainer

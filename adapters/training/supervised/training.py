@@ -9,7 +9,6 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import time
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 from adapters.huggingface import files
 from adapters.huggingface.loading import Parts, check_installed, load
 from adapters.huggingface.naming import Source, parse_source
+from adapters.huggingface.silence import silent_libraries
 from adapters.lora.vision_language import Origin, attach, save_adapter
 from adapters.names import parse_model_name
 from adapters.training.supervised import folder, memory
@@ -178,8 +178,7 @@ def _four_bit(source: Source, options: Options, device: str | None) -> bool:
 def _attached(parts: Parts, options: Options) -> tuple[Any, bool]:  # Any: PeftModel
     """The model with untrained LoRA layers, and whether it computes its activations again."""
     again = parts.device.startswith("cuda") if options.checkpointing is None else options.checkpointing
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # of names that transformers and peft use themselves
+    with silent_libraries():
         model = attach(
             parts.model,
             parts=options.parts,
