@@ -1,18 +1,15 @@
-"""`medical evaluate` and `medical compare`: runs of two models on a real socket, baselines, and the report."""
+"""`medical evaluate`: runs of two models on a real socket, baselines, and the report."""
 
 from __future__ import annotations
 
 import dataclasses
 import importlib.util
-import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from adapters.builtin.visual import VisualEmbedding
 from eval.medical.baselines import linear_probe, majority
@@ -21,74 +18,13 @@ from eval.medical.running import baseline_manifest, run_baseline
 from eval.runs import Run
 from rag_app.errors import InputError, ModelUnsuitable
 from rag_app.medical import DISCLAIMER
-from rag_app.medical.captions import Wording
-from rag_app.medical.records import Dataset, Example, Split
+from rag_app.medical.records import Dataset
 from tests.commands import CommandLine
+from tests.medical_runs import dataset, poor, wise
 from tests.ollama_server import Model, OllamaServer
-from tests.xrays import LABELS, drawn
+from tests.xrays import LABELS
 
-SPOILT = 250  # grey of the mark on a picture that no model has a usable reply to
 WITH_SKLEARN = importlib.util.find_spec("sklearn") is not None
-
-
-def dataset(folder: Path, sizes: dict[Split, int], *, spoilt: int = 0) -> Dataset:
-    """Drawings with a mark in the corner that says their label; two of a cluster; half of each scanner."""
-    (folder / "images").mkdir(parents=True)
-    wording = Wording(LABELS, "normal")
-    lines = []
-    for number, (split, n) in enumerate(sizes.items()):
-        for i, (label, picture) in enumerate(drawn(n, seed=number)):
-            name = f"{split}-{i}.png"
-            grey = SPOILT if split == "test" and i < spoilt else 50 * LABELS.index(label)
-            picture.paste(grey, (0, 0, 16, 16))
-            picture.save(folder / "images" / name)
-            one = Example(
-                id=name,
-                image=name,
-                label=label,
-                abnormal=label != "normal",
-                split=split,
-                cluster=f"{split}-{i // 2}",
-                patient=None,
-                captions={},
-                caption_by="label",
-                turns=wording.turns(label, {}),
-                groups={"scanner": "AB"[i % 2]},
-            )
-            lines.append(json.dumps(one.to_dict(), ensure_ascii=False))
-    (folder / "examples.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    about = {"format": 1, "labels": LABELS, "normal": "normal"}
-    (folder / "dataset.json").write_text(json.dumps(about), encoding="utf-8")
-    return Dataset.read(folder)
-
-
-def mark(images: list[bytes]) -> int:
-    with Image.open(io.BytesIO(images[0])) as picture:
-        return round(float(np.asarray(picture.convert("L"), float)[:8, :8].mean()))
-
-
-def wise(body: dict[str, Any], images: list[bytes]) -> str:  # Any: JSON
-    """Reads the mark: 90 % for the label that it says."""
-    grey = mark(images)
-    place = round(grey / 50)
-    wanted = body.get("format")
-    if grey > 220 and wanted:
-        return "I cannot say."
-    if not wanted:
-        return LABELS[place] if "diagnosis" in body["messages"][-1]["content"] else "yes" if place else "no"
-    names = list(wanted["properties"])
-    if len(names) == 2:  # no, yes
-        shares = [10, 90] if place else [90, 10]
-    else:
-        shares = [90 if i == place else 3 for i in range(len(names))]
-    return json.dumps(dict(zip(names, shares, strict=True)))
-
-
-def poor(body: dict[str, Any], images: list[bytes]) -> str:  # Any: JSON
-    """Always says the last of the choices."""
-    assert images
-    names = list((body.get("format") or {"properties": ["nothing"]})["properties"])
-    return json.dumps({name: 70 if i == len(names) - 1 else 10 for i, name in enumerate(names)})
 
 
 @pytest.fixture
