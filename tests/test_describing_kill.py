@@ -1,13 +1,8 @@
-"""kill -9, Ctrl-C and the background: real `rag-app describe` processes against a server on a socket.
-
-RAG_APP_KILLS sets how many kills (3; benchmarks/kill_describing.py does 25).
-"""
+"""Ctrl-C and the background: real `rag-app describe` processes against a server on a socket."""
 
 from __future__ import annotations
 
 import json
-import os
-import random
 import shutil
 import signal
 import subprocess
@@ -18,11 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from benchmarks.kill_describing import RAG_APP, asked, contents, describe, kill_once
 from tests.described_library import make_library
+from tests.faults.describing import asked, describe
+from tests.faults.stage import RAG_APP
 from tests.ollama_server import Model, OllamaServer
 
-KILLS = int(os.environ.get("RAG_APP_KILLS", "3"))
 FIGURES = 8
 
 
@@ -50,21 +45,6 @@ def run(*words: str, library: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [RAG_APP, *words, "--library", library], capture_output=True, text=True, timeout=120, check=False
     )
-
-
-@pytest.mark.slow
-def test_killed_at_random_moments(library: Path, made: Path, tmp_path: Path, server: OllamaServer) -> None:
-    undisturbed = Path(shutil.copytree(library, tmp_path / "undisturbed"))
-    assert describe(undisturbed).wait() == 0
-    goal = contents(undisturbed)
-    seed = random.randrange(10**6)
-    print(f"seed {seed}")
-    draw = random.Random(seed)
-    places = []
-    for number in range(KILLS):
-        folder = Path(shutil.copytree(library, tmp_path / f"killed{number}"))
-        places.append(kill_once(folder, server, goal, after=draw.randint(1, FIGURES), then_s=draw.uniform(0, 0.2)))
-    print(f"described when killed, asked twice: {places}")
 
 
 def test_ctrl_c_says_how_to_go_on(library: Path, server: OllamaServer) -> None:

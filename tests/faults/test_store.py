@@ -1,17 +1,13 @@
-"""kill -9 at random moments, a full disk, two writers at once: nothing that was committed is lost.
-
-RAG_APP_KILLS sets how many kills (6; 25 for a release).
-"""
+"""The store alone: kill -9 at random moments, a full disk, two writers, readers: nothing that was committed is lost."""
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +16,13 @@ import pytest
 from rag_app.errors import DiskFull
 from rag_app.store import Filter, Store
 from rag_app.vectors.space import Space
-from tests.crash_writer import content, place, write
+from tests.faults import times
+from tests.faults.store_writer import content, place, write
 from tests.storing import DIM, SPACE, nodes, put, sha, state, vectors
 
 PAPERS, NODES = 8, 120
-KILLS = int(os.environ.get("RAG_APP_KILLS", "6"))
-ROOT = Path(__file__).parent.parent
+KILLS = times(4, 40)
+ROOT = Path(__file__).parent.parent.parent
 
 
 def expected(number: int, version: int, count: int = NODES) -> list[tuple[str, str, bytes]]:
@@ -44,7 +41,7 @@ def first_versions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def start(folder: Path, *, papers: int = PAPERS, count: int = NODES) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.crash_writer", folder, str(papers), str(count)],
+        [sys.executable, "-m", "tests.faults.store_writer", folder, str(papers), str(count)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -165,17 +162,9 @@ def test_readers_while_a_writer_writes(first_versions: Path, tmp_path: Path):
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(disk: Callable[[str], Path]) -> Path:
     """A file system of 6 MB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=6m", "none", folder], check=False, capture_output=True
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {mounted.stderr.decode().strip()}")
-    yield folder
-    subprocess.run(["umount", "-l", folder], check=True)
+    return disk("6m")
 
 
 def test_a_full_disk(small_disk: Path):

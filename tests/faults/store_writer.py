@@ -1,6 +1,6 @@
-"""Run as a process by test_crash: puts the second versions of some papers into a library, until it is killed.
+"""Run as a process by test_store: puts the second versions of some papers into a library, until it is killed.
 
-python -m tests.crash_writer LIBRARY PAPERS NODES
+python -m tests.faults.store_writer LIBRARY PAPERS NODES
 """
 
 from __future__ import annotations
