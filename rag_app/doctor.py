@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from rag_app.errors import LibraryNotFound, ModelError, RagAppError, SettingsError
+from rag_app.errors import LibraryNotFound, RagAppError, SettingsError
 
 if TYPE_CHECKING:
     from adapters.names import ModelName, Role
@@ -187,24 +187,32 @@ def check_library(library: Path) -> Check:
 
 
 def check_ollama(library: Path) -> list[Check]:
-    """Whether an Ollama answers, and has the models that the settings name; without any, nothing needs it."""
-    from adapters.ollama.catalogue import address, installed, server_version
+    """Whether Ollama answers, at each server, and has the models that the settings name; else nothing needs it."""
+    from adapters.ollama.catalogue import answering, merged
     from rag_app.settings import Settings
 
     try:
         settings = Settings.load(library)
-        where = address(settings)
+        servers = answering(settings)
     except SettingsError as exc:
         return [Check("settings", "broken", str(exc))]
     named = any(role.scheme == "ollama" for role in _role_names(settings).values())
-    try:
-        version = server_version(settings)
-        models = installed(settings)
-    except ModelError as exc:
-        if named:
-            return [Check("ollama", "missing", f"{exc} The settings name models of it", "ollama serve")]
-        return [Check("ollama", "note", f"no Ollama answers at {where}; only ollama: models need it")]
-    found = [Check("ollama", "ok", f"{version[:40]} answers at {where}; {len(models)} models installed")]
+    found: list[Check] = []
+    for server in servers:
+        if server.problem is None:
+            message = f"{server.version[:40]} answers at {server.url}; {len(server.models)} models installed"
+            found.append(Check("ollama", "ok", message))
+        elif named:
+            message = f"{server.problem} The settings name models of it"
+            found.append(Check("ollama", "missing", message, "ollama serve"))
+        else:
+            found.append(Check("ollama", "note", f"no Ollama answers at {server.url}; only ollama: models need it"))
+    if all(server.problem for server in servers):
+        return found
+    models = merged(server.models for server in servers)
+    if several := [model.name for model in models if "+" in model.digest]:
+        message = f"{', '.join(several)}: the servers have different files under this name"
+        found.append(Check("ollama", "note", message, f"rag-app models pull {several[0]}"))
     for role, problem in ollama_role_problems(settings, models).items():
         name = _role_names(settings)[role].rest
         mend = f"rag-app models pull {name}" if "no model" in problem else f"set models.{role} in {library}"

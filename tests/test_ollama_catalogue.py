@@ -66,7 +66,7 @@ def test_what_is_installed(ollama: OllamaServer) -> None:
     assert (big.size_bytes, big.context_length, big.parameters) == (5 << 30, 131072, "7.6B")
     assert found["tinyvlm"].capabilities == {"completion", "vision"}
     assert [request.path for request in ollama.requests] == ["/api/tags"]
-    assert catalogue.server_version(at(ollama)) == "0.33.0"
+    assert [server.version for server in catalogue.answering(at(ollama))] == ["0.33.0"]
 
 
 def test_what_is_installed_on_an_old_server(ollama: OllamaServer) -> None:
@@ -119,14 +119,15 @@ def test_one_model_is_shown_or_the_nearest_are_named(ollama: OllamaServer) -> No
 def test_what_is_loaded(ollama: OllamaServer) -> None:
     from tests.ollama_models import model_at
 
-    assert catalogue.loaded(at(ollama)) == ()
+    assert catalogue.answering(at(ollama))[0].loaded == ()
     model_at(ollama).ask("Hello.")
-    (loaded,) = catalogue.loaded(at(ollama))
+    (loaded,) = catalogue.answering(at(ollama))[0].loaded
     assert (loaded.name, loaded.context_tokens) == ("tinyvlm", 8192)
 
 
 def test_the_address_is_shown_without_a_password() -> None:
-    assert catalogue.address(Settings(ollama=Ollama(host="http://me:secret@gpu:5"))) == "http://gpu:5"
+    (server,) = catalogue.answering(Settings(ollama=Ollama(host="http://me:secret@127.0.0.1:1")))
+    assert server.url == "http://127.0.0.1:1" and "secret" not in f"{server}{server.problem}"
 
 
 @pytest.mark.parametrize("fault", [None, Fault.PULL_INTERLEAVED])
@@ -159,4 +160,4 @@ def test_another_server_at_the_address_is_told(ollama: OllamaServer) -> None:
         catalogue.installed(at(ollama))
     ollama.fail(Fault.NOT_FOUND_PLAIN)
     with pytest.raises(RequestRefused, match="404 page not found"):
-        catalogue.server_version(at(ollama))
+        catalogue.installed(at(ollama))

@@ -10,10 +10,10 @@ import pytest
 from llama_index.core.schema import TextNode
 
 from adapters.names import load_model, parse_model_name
-from adapters.ollama import embedding as module
 from adapters.ollama.embedding import OllamaEmbedding
 from adapters.ollama.failures import BrokenReply
 from adapters.ollama.prefixes import prefixes_of
+from adapters.served_embedding import unit_vectors
 from rag_app.errors import (
     ModelNotInstalled,
     ModelUnreachable,
@@ -145,7 +145,7 @@ def test_a_wrong_count_is_asked_for_once_more_and_then_refused(ollama: OllamaSer
 )
 def test_what_is_no_vector_is_refused(rows: Any) -> None:
     with pytest.raises(BrokenReply):
-        module._vectors({"embeddings": rows}, 1, "m")
+        unit_vectors(rows, 1, "m")
 
 
 def test_a_model_of_another_width_is_noticed(ollama: OllamaServer) -> None:

@@ -98,10 +98,10 @@ def test_any_text_is_an_address_or_one_sentence(text: str) -> None:
 
 
 def test_which_is_asked_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert host.find(Settings()).url == "http://127.0.0.1:11434"
+    assert host.find(Settings())[0].url == "http://127.0.0.1:11434"
     monkeypatch.setenv("OLLAMA_HOST", "other:1")
-    assert host.find(Settings()).url == "http://other:1"
-    assert host.find(Settings(ollama=Ollama(host="mine:2"))).url == "http://mine:2"
+    assert host.find(Settings())[0].url == "http://other:1"
+    assert host.find(Settings(ollama=Ollama(host="mine:2")))[0].url == "http://mine:2"
     monkeypatch.setenv("OLLAMA_HOST", "gpu:port")
     with pytest.raises(SettingsError, match="OLLAMA_HOST"):
         host.find(Settings())

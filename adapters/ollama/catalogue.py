@@ -1,21 +1,23 @@
-"""What the server has: installed models and what they can do, what is loaded, and fetching another."""
+"""What the servers have: installed models and what they can do, what is loaded, and fetching another."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
 
+from adapters.fleet import Failure, all_of, first_of, together
 from adapters.ollama import background, failures, host, names
 from adapters.ollama.server import Line, Server, at
-from rag_app.errors import ModelFailed, ModelNotInstalled, ModelUnsuitable
+from rag_app.errors import ModelFailed, ModelNotInstalled, ModelUnsuitable, RagAppError
 from rag_app.settings import Settings
 
 _FACTS_S = 60.0  # how long what a model can do is believed before it is asked again
 _AT_ONCE = 4
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,17 @@ class Installed:
 
 
 @dataclass(frozen=True, slots=True)
+class Answering:
+    """A server with what it has, or the `problem` why it does not answer; `version` as it says it, "0.33.0"."""
+
+    url: str
+    version: str = ""
+    models: tuple[Installed, ...] = ()
+    loaded: tuple[Loaded, ...] = ()
+    problem: RagAppError | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     """A model in the server's memory: bytes in all and on the GPU, the context really given, until when (RFC 3339)."""
 
@@ -51,43 +64,67 @@ class Loaded:
     expires: str
 
 
-def address(settings: Settings) -> str:
-    """The server's URL, without credentials. Asks nothing; SettingsError when it is no address."""
-    return host.find(settings).url
+def answering(settings: Settings) -> tuple[Answering, ...]:
+    """Each server of the settings with its version, what it has and has loaded, or why it does not answer."""
 
+    async def one(server: Server) -> Answering:
+        version = str((await _get(server, "/api/version")).get("version", ""))
+        return Answering(server.url, version, await list_installed(server), await _loaded(server))
 
-def server_version(settings: Settings) -> str:
-    """The server's version, "0.33.0"; ModelUnreachable where none answers."""
-
-    async def work() -> str:
-        return str((await _get(at(settings), "/api/version")).get("version", ""))
+    async def work() -> tuple[Answering, ...]:
+        found = await all_of(at(settings), one, failures.explaining("a model"))
+        return tuple(
+            Answering(server.url, problem=one) if isinstance(one, RagAppError) else one for server, one in found.items()
+        )
 
     return background.run(work())
 
 
 def installed(settings: Settings) -> tuple[Installed, ...]:
-    """What the server has, by name. Asks once more for each model on servers that do not list capabilities."""
+    """What the servers have, by name; a model that several have once, as the first has it.
+
+    Asks once more for each model on servers that do not list capabilities. Raises ModelError where no server answers.
+    """
 
     async def work() -> tuple[Installed, ...]:
-        return await list_installed(at(settings))
+        found = await all_of(at(settings), list_installed, failures.explaining("a model"))
+        errors = {server.url: Failure(one) for server, one in found.items() if isinstance(one, RagAppError)}
+        if len(errors) == len(found):
+            raise together(errors).error
+        return merged([one for one in found.values() if not isinstance(one, RagAppError)])
 
     return background.run(work())
+
+
+def merged(lists: Iterable[Iterable[Installed]]) -> tuple[Installed, ...]:
+    """The models of several servers by name, each as the first has it; its digest is that of each where they differ."""
+    found: dict[str, list[Installed]] = {}
+    for model in (model for models in lists for model in models):
+        found.setdefault(model.name, []).append(model)
+    return tuple(
+        replace(same[0], digest="+".join(dict.fromkeys(one.digest for one in same if one.digest)))
+        for _, same in sorted(found.items())
+    )
 
 
 def show(name: str, settings: Settings) -> Installed:
     """One model, newly asked; ModelNotInstalled with the nearest installed names."""
-
-    async def work() -> Installed:
-        return await facts(at(settings), name, fresh=True)
-
-    return background.run(work())
+    return _first(settings, name, lambda server: facts(server, name, fresh=True))
 
 
 def resolve(name: str, settings: Settings) -> Installed:
     """As `show`, but what was asked within the last minute is believed."""
+    return _first(settings, name, lambda server: facts(server, name))
 
-    async def work() -> Installed:
-        return await facts(at(settings), name)
+
+def check(name: str, settings: Settings, *, pictures: bool) -> None:
+    """Make sure that a server can be asked so; see `suit`."""
+    _first(settings, name, lambda server: suit(server, name, pictures=pictures))
+
+
+def _first(settings: Settings, name: str, ask: Callable[[Server], Awaitable[T]]) -> T:
+    async def work() -> T:
+        return await first_of(at(settings), ask, failures.explaining(names.full(name)))
 
     return background.run(work())
 
@@ -95,15 +132,6 @@ def resolve(name: str, settings: Settings) -> Installed:
 def nearest(name: str, installed: tuple[Installed, ...]) -> list[str]:
     """Up to three installed names that `name` may have been meant as, best first."""
     return names.nearest(name, [model.name for model in installed])
-
-
-def loaded(settings: Settings) -> tuple[Loaded, ...]:
-    """What is in the server's memory now."""
-
-    async def work() -> tuple[Loaded, ...]:
-        return await _loaded(at(settings))
-
-    return background.run(work())
 
 
 async def given_context(server: Server, name: str) -> int | None:
@@ -126,17 +154,23 @@ async def _loaded(server: Server) -> tuple[Loaded, ...]:
 
 
 def pull(name: str, settings: Settings, on_progress: Callable[[str, int, int], None]) -> None:
-    """Have the server fetch `name`; what was fetched before an interruption is kept there.
+    """Have each server fetch `name`, one after the other; what was fetched before an interruption is kept there.
 
     `on_progress` gets the server's word ("pulling 6a0746a1ec1a"), bytes done and bytes known so far, of all parts.
 
     Raises ModelNotInstalled when the registry has no such model, ModelUnreachable, ModelFailed, ModelTimeout.
     """
+    for number in range(len(host.find(settings))):
+        _pull(name, settings, on_progress, number)
+
+
+def _pull(name: str, settings: Settings, on_progress: Callable[[str, int, int], None], number: int) -> None:
     done: dict[str, tuple[int, int]] = {}
 
     async def work() -> AsyncGenerator[Line, None]:
-        server = at(settings)
+        server = at(settings).hosts[number]
         server.known.clear()
+        server.lacks.clear()
         wait_s = float(settings.ollama.first_word_s)
         body = {"model": names.on_wire(name), "stream": True}
         try:
@@ -178,6 +212,16 @@ async def facts(server: Server, name: str, *, fresh: bool = False) -> Installed:
         raise error from exc
     server.known[key] = (time.monotonic(), found)
     return found
+
+
+async def digest_of(server: Server, name: str) -> str:
+    """Digest of the model's files at that server, "" where it does not list it; believed for a minute."""
+    key = f"digest of {name}"
+    kept = server.known.get(key)
+    if not kept or time.monotonic() - kept[0] >= _FACTS_S:
+        found = next((model.digest for model in await list_installed(server) if model.name == name), "")
+        kept = server.known[key] = (time.monotonic(), found)
+    return kept[1]
 
 
 async def list_installed(server: Server) -> tuple[Installed, ...]:

@@ -18,6 +18,8 @@ _AT_MOST = 3600  # seconds
 def create(name: str, folder: Path, settings: Settings) -> None:
     """Run `ollama create` on the Modelfile in `folder`; success says only that files were written, not that it sees.
 
+    Of several servers in the settings the first gets it.
+
     Raises:
         ModelUnsuitable: no program `ollama` here, or a configuration that it would read wrongly.
         ModelFailed: it failed, or took longer than an hour.
@@ -34,7 +36,7 @@ def create(name: str, folder: Path, settings: Settings) -> None:
         done = subprocess.run(
             [program, "create", name, "-f", str(folder / "Modelfile")],
             cwd=folder,
-            env={**os.environ, "OLLAMA_HOST": find(settings).url},
+            env={**os.environ, "OLLAMA_HOST": find(settings)[0].url},
             capture_output=True,
             text=True,
             timeout=_AT_MOST,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any
 
 import httpx
 
+from adapters.fleet import Failure
 from rag_app.errors import (
     IncompleteReply,
     ModelBusy,
@@ -28,26 +29,11 @@ from rag_app.errors import (
     UnusableReply,
 )
 
-Repeat = Literal["never", "once", "always"]
-
 MLLAMA = (
     "Ollama 0.30 and later cannot run {model}, which is of the mllama family: use another model, or Ollama 0.24 or "
     "earlier."
 )
 _SHOWN = 300  # characters of the server's own words in a sentence
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """An error to raise, and what to do before.
-
-    repeat  whether the same request is worth sending again at once: never, once, or up to settings.ollama.retries
-    reseed  the next try needs another seed, or the same comes back
-    """
-
-    error: RagAppError
-    repeat: Repeat = "never"
-    reseed: bool = False
 
 
 class Refusal(Exception):
@@ -115,6 +101,11 @@ def explain(exc: Exception, *, model: str, url: str) -> Failure:
             ModelUnreachable(f"What answers at {url} does not answer as Ollama does; check ollama.host."), "once"
         )
     raise exc
+
+
+def explaining(model: str) -> Callable[[Exception, str], Failure]:
+    """`explain` for one model, by exception and URL."""
+    return lambda exc, url: explain(exc, model=model, url=url)
 
 
 def broken(model: str, why: str, *, reseed: bool = True) -> BrokenReply:
@@ -302,7 +293,8 @@ def _by_words(lower: str, words: str, model: str, status: int) -> Failure | None
             RequestRefused(
                 f"{model} runs in Ollama's cloud, which is switched off at this server ({words}); use a model that "
                 "runs on this machine."
-            )
+            ),
+            elsewhere=True,
         )
     if has(*_DIED):
         return Failure(
@@ -333,7 +325,8 @@ def _sign_in(model: str) -> Failure:
         RequestRefused(
             f"{model} needs you to be signed in: run 'ollama signin' where Ollama runs, set OLLAMA_API_KEY, or use a "
             "model that runs on this machine."
-        )
+        ),
+        elsewhere=True,
     )
 
 
@@ -356,13 +349,15 @@ def _by_status(exc: Refusal, words: str, model: str, url: str) -> Failure:
             RequestRefused(
                 f"Ollama at {url} refuses access (403){note}: behind a proxy, pass the Host header on or set "
                 "OLLAMA_ORIGINS at the server."
-            )
+            ),
+            elsewhere=True,
         )
     if status in {404, 405} or 300 <= status < 400:
         return Failure(
             RequestRefused(
                 f"What answers at {url} does not know this request ({shown}): check ollama.host, or update Ollama."
-            )
+            ),
+            elsewhere=True,
         )
     if status == 501:
         return Failure(ModelUnsuitable(f"{model} cannot do this{note}; use another model."))

@@ -1,10 +1,11 @@
-"""Where the server is: an address from the settings, $OLLAMA_HOST or the default, in every form people write.
+"""Where the servers are: addresses from the settings, $OLLAMA_HOST or the default, in every form people write.
 
 gpu, gpu:1234, :1234, [::1]:1234, ::1     http, port 11434 where none is given
 http://gpu, https://gpu                   port 80 and 443, as the official clients read them
 https://gpu/ollama                        with the path of a reverse proxy
 http://user:word@gpu:1234                 signed in to a reverse proxy
 0.0.0.0, ::                               what servers listen on; a client goes to this machine
+gpu1, gpu2:1234                           several servers
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ DEFAULT = "http://127.0.0.1:11434"
 _PORT = 11434
 _PORTS = {"http": 80, "https": 443}
 _ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+_AROUND = " \t\r\n\"'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +32,7 @@ class Address:
     url       scheme, host, port and path, without credentials: "http://127.0.0.1:11434"; fit to be shown
     loopback  it is this machine: no proxy is used and no key is sent
     user      (name, password) for a reverse proxy, from the URL
-    key       of $OLLAMA_API_KEY: only for https or another machine
+    key       sent as a bearer token; of $OLLAMA_API_KEY: only for https or another machine
     """
 
     url: str
@@ -39,39 +41,55 @@ class Address:
     key: str = field(default="", repr=False)
 
 
-def find(settings: Settings) -> Address:
-    """The server's address: settings.ollama.host, else $OLLAMA_HOST, else DEFAULT.
+def find(settings: Settings) -> tuple[Address, ...]:
+    """The servers' addresses: settings.ollama.host, else $OLLAMA_HOST, else DEFAULT; each once.
 
     Raises:
-        SettingsError: it cannot be read as an address.
+        SettingsError: one cannot be read as an address.
     """
     for source, text in (("ollama.host", settings.ollama.host), ("OLLAMA_HOST", os.environ.get("OLLAMA_HOST", ""))):
-        if text.strip(" \t\r\n\"'"):
-            return parse(text, source=source)
-    return parse(DEFAULT)
+        if found := several(text, source=source):
+            return found
+    return (parse(DEFAULT),)
 
 
-def parse(text: str, *, source: str = "ollama.host") -> Address:
-    """The address that `text` means; SettingsError names `source` and shows what is expected."""
-    bare = text.strip(" \t\r\n\"'")
+def several(text: str, *, source: str, port: int = _PORT, key: str | None = None) -> tuple[Address, ...]:
+    """The addresses in `text`, between commas, each once; see `parse`."""
+    parts: list[str] = []
+    for part in text.strip(_AROUND).split(","):
+        if parts and "@" in part and "://" not in part and "@" not in parts[-1] and "://" in parts[-1]:
+            parts[-1] += f",{part}"  # a comma in a password
+        elif part.strip(_AROUND):
+            parts.append(part)
+    return tuple(dict.fromkeys(parse(part, source=source, port=port, key=key) for part in parts))
+
+
+def parse(text: str, *, source: str = "ollama.host", port: int = _PORT, key: str | None = None) -> Address:
+    """The address that `text` means; SettingsError names `source` and shows what is expected.
+
+    Args:
+        port: where none is given and no scheme.
+        key: sent to every server; None: $OLLAMA_API_KEY, never to this machine over http.
+    """
+    bare = text.strip(_AROUND)
     scheme, found, rest = bare.partition("://")
     if not found:
         scheme, rest = "http", bare
     scheme = scheme.lower()
     if scheme not in _PORTS:
-        raise _refused(source, bare, f"the scheme {scheme!r} is not http or https")
+        raise _refused(source, bare, port, f"the scheme {scheme!r} is not http or https")
     if _is_ipv6(rest):
         rest = f"[{rest}]"
     try:
         parts = urllib.parse.urlsplit(f"{scheme}://{rest}")
-        host, port = parts.hostname or "127.0.0.1", parts.port
+        host, given = parts.hostname or "127.0.0.1", parts.port
     except ValueError as exc:
-        raise _refused(source, bare, str(exc)) from exc
+        raise _refused(source, bare, port, str(exc)) from exc
     if parts.query or parts.fragment or any(sign.isspace() or sign == "\\" for sign in rest):
-        raise _refused(source, bare, "it has more than host, port and path")
+        raise _refused(source, bare, port, "it has more than host, port and path")
     if not found and host == "ollama.com":
-        scheme, port = "https", port or _PORTS["https"]
-    port = port or (_PORTS[scheme] if found else _PORT)
+        scheme, given = "https", given or _PORTS["https"]
+    given = given or (_PORTS[scheme] if found else port)
     host = _ANY.get(host, host)
     shown = f"[{host}]" if _is_ipv6(host) else host
     path = parts.path.strip("/")
@@ -79,15 +97,16 @@ def parse(text: str, *, source: str = "ollama.host") -> Address:
     user = (
         (urllib.parse.unquote(parts.username), urllib.parse.unquote(parts.password or "")) if parts.username else None
     )
-    key = "" if user or (loopback and scheme == "http") else os.environ.get("OLLAMA_API_KEY", "").strip()
-    return Address(f"{scheme}://{shown}:{port}" + (f"/{path}" if path else ""), loopback, user, key)
+    if key is None:
+        key = "" if loopback and scheme == "http" else os.environ.get("OLLAMA_API_KEY", "").strip()
+    return Address(f"{scheme}://{shown}:{given}" + (f"/{path}" if path else ""), loopback, user, "" if user else key)
 
 
-def _refused(source: str, text: str, why: str) -> SettingsError:
+def _refused(source: str, text: str, port: int, why: str) -> SettingsError:
     shown = text.rpartition("@")[2]  # never a password
     return SettingsError(
         f"{source} is {shown!r}, which is no address of a server ({why}); write it as host:port, for example "
-        f"127.0.0.1:{_PORT}, or as a URL."
+        f"127.0.0.1:{port}, or as a URL."
     )
 
 

@@ -37,7 +37,6 @@ from adapters.ollama import background, blocks, catalogue, host, names, talk
 from adapters.ollama.options import Options, read_options
 from adapters.ollama.pictures import normalised
 from adapters.ollama.replies import Gathered
-from adapters.ollama.server import at
 from adapters.ollama.talk import Message, Question
 from rag_app.errors import UnknownName, UnusableReply, UsageError
 from rag_app.models import Reply, first_problem
@@ -87,7 +86,7 @@ class OllamaModel(OllamaMultiModal):
         chosen = settings or Settings()
         super().__init__(
             model=names.full(model),
-            base_url=host.find(chosen).url,
+            base_url=host.find(chosen)[0].url,  # the stock class wants one; requests go to all of them
             temperature=temperature,
             context_window=chosen.ollama.context_tokens,
             request_timeout=float(chosen.ollama.first_word_s),
@@ -122,7 +121,7 @@ class OllamaModel(OllamaMultiModal):
     def digest(self) -> str:
         """Digest of its files, as its server lists it: other weights under the same name have another. Asks the server.
 
-        "" where the server does not list it.
+        "" where the server does not list it; those of several servers joined by "+" where they differ.
         """
         listed = {model.name: model.digest for model in catalogue.installed(self._settings)}
         return listed.get(self.model, "")
@@ -130,11 +129,7 @@ class OllamaModel(OllamaMultiModal):
     def check(self, *, pictures: bool | None = None) -> None:
         """Make sure that it can be asked; see LanguageModel.check. `pictures`: None means as it was made."""
         needed = self._reads_pictures if pictures is None else pictures
-
-        async def work() -> None:
-            await catalogue.suit(at(self._settings), self._wire_name, pictures=needed)
-
-        background.run(work())
+        catalogue.check(self._wire_name, self._settings, pictures=needed)
 
     def ask(
         self,

@@ -1,4 +1,4 @@
-"""One Ollama server as this process knows it: its client, its places, what its models are and their contexts.
+"""The Ollama servers as this process knows them: their clients, what their models are and their contexts.
 
 Everything here runs on the loop of adapters.ollama.background, so nothing needs a lock.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
 import ollama
 
+from adapters.fleet import Fleet, Host
 from adapters.ollama import background
 from adapters.ollama.failures import NotOllama, Refusal, Silence, broken
 from adapters.ollama.host import Address, find
@@ -26,48 +26,6 @@ _GRACE_S = 1.0  # after the last line, for the end of the stream, so that the co
 _MAX_LINE = 64 << 20  # bytes; a line is a few words
 
 Line = dict[str, Any]  # Any: JSON
-
-
-class Places:
-    """How many requests may be at the server at the same time; each says how many it finds right. First come, first."""
-
-    def __init__(self) -> None:
-        self._busy = 0
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
-
-    @contextlib.asynccontextmanager
-    async def one(self, parallel: int) -> AsyncIterator[None]:
-        """A place, held until the context ends, however it ends."""
-        if self._busy >= parallel or self._waiting:
-            turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            self._waiting.append((parallel, turn))
-            self._admit()
-            try:
-                await turn
-            except asyncio.CancelledError:
-                if turn.done() and not turn.cancelled():  # admitted and cancelled at the same moment
-                    self._leave()
-                else:
-                    self._waiting = deque(pair for pair in self._waiting if pair[1] is not turn)
-                    self._admit()
-                raise
-        else:
-            self._busy += 1
-        try:
-            yield
-        finally:
-            self._leave()
-
-    def _leave(self) -> None:
-        self._busy -= 1
-        self._admit()
-
-    def _admit(self) -> None:
-        while self._waiting and self._busy < self._waiting[0][0]:
-            _, turn = self._waiting.popleft()
-            if not turn.done():
-                self._busy += 1
-                turn.set_result(None)
 
 
 class _Client(ollama.AsyncClient):
@@ -172,36 +130,37 @@ async def _whole_lines(answer: httpx.Response) -> AsyncGenerator[bytes, None]:
         yield bytes(held)
 
 
-class Server:
+class Server(Host):
     """One server of this process; get it from `at`."""
 
     def __init__(self, address: Address) -> None:
+        super().__init__(address.url)
         self.address = address
         self.client = _Client(address)
-        self.places = Places()
         self.known: dict[str, Any] = {}  # facts of models by name, kept by adapters.ollama.catalogue
         self.contexts: dict[str, int] = {}  # tokens asked for last, by model; see adapters.ollama.context
 
-    @property
-    def url(self) -> str:
-        return self.address.url
-
 
 _servers: dict[tuple[int, Address], Server] = {}
+_fleets: dict[tuple[int, tuple[Address, ...]], Fleet[Server]] = {}
 
 
-def at(settings: Settings) -> Server:
-    """The server the settings mean, one object for each address. Call it on the background loop."""
-    key = (id(asyncio.get_running_loop()), find(settings))
-    if key not in _servers:
-        _servers[key] = Server(key[1])
-    return _servers[key]
+def at(settings: Settings) -> Fleet[Server]:
+    """The servers the settings mean, one object for each address. Call it on the background loop."""
+    loop, addresses = id(asyncio.get_running_loop()), find(settings)
+    if (loop, addresses) not in _fleets:
+        for address in addresses:
+            if (loop, address) not in _servers:
+                _servers[loop, address] = Server(address)
+        _fleets[loop, addresses] = Fleet([_servers[loop, address] for address in addresses])
+    return _fleets[loop, addresses]
 
 
 async def _close_all() -> None:
     for server in list(_servers.values()):
         await server.client.close()
     _servers.clear()
+    _fleets.clear()
 
 
 background.at_exit(_close_all)

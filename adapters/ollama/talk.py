@@ -4,29 +4,25 @@ suit      what the model can do, before anything is sent          catalogue
 size      num_ctx for prompt, pictures and reply                  context
 send      always streamed, one place at the server                server
 check     ended with done, not cut, prompt read in full, JSON where JSON was asked for
-repeat    with pauses, only where the same request may succeed    failures
+repeat    at another server, or after a pause, only where the same request may succeed    failures, adapters.fleet
 """
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import json
-import random
 import re
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from adapters.fleet import Fleet, Tries
 from adapters.ollama import catalogue, context, failures, names, pictures
 from adapters.ollama.context import Size
 from adapters.ollama.server import Line, Server, at
-from rag_app.errors import ModelBusy
 from rag_app.settings import Settings
 
-_PAUSE_S = 0.25  # before the second try, doubled before each further one; four times that where the server is busy
-_LONGEST_PAUSE_S = 8.0
 LIVELIER = 0.4  # temperature of a try with another seed: at 0 the seed changes nothing
 _REPEAT_PENALTY = 1.15  # of a try after the model went round in circles
 _MARK = re.compile(r"\[(img(?:-\d+)?)\]")
@@ -100,16 +96,20 @@ class Question:
 async def parts(question: Question, settings: Settings) -> AsyncGenerator[Line, None]:
     """The lines of the reply, the last with done and the counts; `num_ctx` is added to each.
 
-    Runs on the background loop. A reply is asked for again as settings.ollama.retries and the failure allow, unless
-    some of it was handed on already. Raises the errors of `rag_app.models.LanguageModel.ask`.
+    Runs on the background loop. A reply is asked for again, of another server where there is one, as
+    settings.ollama.retries and the failure allow, unless some of it was handed on already. Raises the errors of
+    `rag_app.models.LanguageModel.ask`.
     """
-    server = at(settings)
-    tries = Tries(server, settings, question.name.removeprefix("ollama:"))
+    servers, model = at(settings), question.name.removeprefix("ollama:")
+    tries = tries_at(servers, settings, model)
     while True:
         kept: list[Line] = []
-        handed = False
+        handed, server = False, None
         try:
-            async with aclosing(_attempt(server, question, settings)) as lines:
+            async with (
+                servers.place(model, settings.ollama.parallel, without=tries.without) as server,
+                aclosing(_attempt(server, question, settings)) as lines,
+            ):
                 async for line in lines:
                     if question.whole:
                         kept.append(line)
@@ -117,7 +117,8 @@ async def parts(question: Question, settings: Settings) -> AsyncGenerator[Line, 
                     handed = handed or bool(_text_of(line))
                     yield line
         except Exception as exc:
-            if await tries.again(exc, spoiled=handed):
+            assert server is not None  # waiting for a place raises nothing
+            if await tries.again(exc, server, spoiled=handed):
                 question = question.livelier()
             continue
         for line in kept:
@@ -125,44 +126,22 @@ async def parts(question: Question, settings: Settings) -> AsyncGenerator[Line, 
         return
 
 
-async def repeated(server: Server, settings: Settings, model: str, send: Callable[[], Awaitable[T]]) -> T:
+async def repeated(servers: Fleet[Server], settings: Settings, model: str, send: Callable[[Server], Awaitable[T]]) -> T:
     """What `send` gives, called again as the failure allows; its errors explained. For requests without a seed."""
-    tries = Tries(server, settings, model)
+    tries = tries_at(servers, settings, model)
     while True:
+        server = None
         try:
-            return await send()
+            async with servers.place(model, settings.ollama.parallel, without=tries.without) as server:
+                return await send(server)
         except Exception as exc:
-            await tries.again(exc)
+            assert server is not None  # waiting for a place raises nothing
+            await tries.again(exc, server)
 
 
-class Tries:
-    """How often one request is sent: settings.ollama.retries times more, and once more where twice is enough."""
-
-    def __init__(self, server: Server, settings: Settings, model: str) -> None:
-        self._server, self._model = server, model
-        self._left = settings.ollama.retries
-        self._done = 0
-        self._once = False
-
-    async def again(self, exc: Exception, *, spoiled: bool = False) -> bool:
-        """Wait until the request may be sent again; True when it needs another seed.
-
-        Raises the error that `exc` stands for when asking again does not help, or is not possible (`spoiled`).
-        """
-        failure = failures.explain(exc, model=self._model, url=self._server.url)
-        tried_twice = failure.repeat == "once" and self._once
-        if spoiled or failure.repeat == "never" or tried_twice or self._done >= self._left:
-            raise failure.error from exc
-        self._once = self._once or failure.repeat == "once"
-        if not failure.reseed:
-            await asyncio.sleep(_pause_s(self._done, busy=isinstance(failure.error, ModelBusy)))
-        self._done += 1
-        return failure.reseed
-
-
-def _pause_s(again: int, *, busy: bool) -> float:
-    longest = _PAUSE_S * (4 if busy else 1) * 2**again
-    return min(longest, _LONGEST_PAUSE_S) * random.uniform(0.5, 1.0)
+def tries_at(servers: Fleet[Server], settings: Settings, model: str) -> Tries[Server]:
+    """How often a request to `model` is sent."""
+    return Tries(servers, model=model, retries=settings.ollama.retries, explain=failures.explaining(model))
 
 
 async def _attempt(server: Server, question: Question, settings: Settings) -> AsyncGenerator[Line, None]:
@@ -172,10 +151,7 @@ async def _attempt(server: Server, question: Question, settings: Settings) -> As
     num_ctx, model = body["options"]["num_ctx"], known.name
     text, last, called = list[str](), None, False
     first_s, next_s = float(settings.ollama.first_word_s), float(settings.ollama.stall_s)
-    async with (
-        server.places.one(settings.ollama.parallel),
-        aclosing(server.client.lines("/api/chat", body, first_s=first_s, next_s=next_s)) as lines,
-    ):
+    async with aclosing(server.client.lines("/api/chat", body, first_s=first_s, next_s=next_s)) as lines:
         async for line in lines:
             if not isinstance(line.get("message"), dict) and not line.get("done"):
                 raise failures.NotOllama("a line of the reply has no message")

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from rag_app.cli.frame import Call, Group, Shown, command, pass_call
-from rag_app.errors import ModelError
 
 if TYPE_CHECKING:
     from adapters.names import ModelName, Role
-    from adapters.ollama.catalogue import Installed, Loaded
+    from adapters.ollama.catalogue import Answering, Installed, Loaded
     from rag_app.settings import Settings
 
 
@@ -49,29 +48,39 @@ def list_models(call: Call) -> Shown:
     from rag_app.settings import Settings
 
     settings = Settings.load(call.library)
-    server: dict[str, object] = {"address": catalogue.address(settings), "reachable": True}
-    installed, loaded, problems = (), {}, {}
-    try:
-        server["version"] = catalogue.server_version(settings)
-        installed = catalogue.installed(settings)
-        loaded = {model.name: model for model in catalogue.loaded(settings)}
-        problems = ollama_role_problems(settings, installed)
-    except ModelError as exc:
-        server |= {"reachable": False, "message": str(exc)}
-    roles = _roles(settings, problems, reachable=bool(server["reachable"]))
-    document = {
-        "roles": roles,
-        "ollama": server | {"models": [model_document(model, loaded.get(model.name)) for model in installed]},
-    }
+    servers = catalogue.answering(settings)
+    reachable = [server for server in servers if server.problem is None]
+    problems = ollama_role_problems(settings, catalogue.merged(one.models for one in reachable)) if reachable else {}
+    roles = _roles(settings, problems, reachable=bool(reachable))
+    described = [_server(server) for server in servers]
+    # One server as it always was; of several, the first that answers, and all of them.
+    first = described[servers.index(reachable[0]) if reachable else 0]
+    ollama = first if len(servers) == 1 else first | {"servers": described}
+    document: dict[str, object] = {"roles": roles, "ollama": ollama}
     width = max(len(str(role["name"])) for role in roles)
     lines = [f"{role['role']:16} {role['name']:{width}}  {role['note']}".rstrip() for role in roles]
-    lines.append("")
-    if server["reachable"]:
-        lines.append(f"Ollama {server['version']} at {server['address']}")
-        lines += _table(installed, loaded) or ["No model is installed. Get one: rag-app models pull gemma3:4b"]
-    else:
-        lines.append(str(server["message"]))
+    for server in servers:
+        lines += ["", *_shown(server)]
     return Shown(document, "\n".join(lines))
+
+
+def _server(server: Answering) -> dict[str, object]:
+    """A server as `--json` gives it."""
+    if server.problem is not None:
+        return {"address": server.url, "reachable": False, "message": str(server.problem), "models": []}
+    loaded = {model.name: model for model in server.loaded}
+    models = [model_document(model, loaded.get(model.name)) for model in server.models]
+    return {"address": server.url, "reachable": True, "version": server.version, "models": models}
+
+
+def _shown(server: Answering) -> list[str]:
+    if server.problem is not None:
+        return [str(server.problem)]
+    table = _table(server.models, {model.name: model for model in server.loaded})
+    return [
+        f"Ollama {server.version} at {server.url}",
+        *(table or ["No model is installed. Get one: rag-app models pull gemma3:4b"]),
+    ]
 
 
 def _roles(settings: Settings, problems: dict[Role, str], *, reachable: bool) -> list[dict[str, object]]:
@@ -197,8 +206,10 @@ def show(call: Call, name: str) -> Shown:
     from adapters.ollama import catalogue
 
     found = catalogue.show(parsed.rest, settings)
-    listed = next((model for model in catalogue.installed(settings) if model.name == found.name), found)
-    loaded = next((model for model in catalogue.loaded(settings) if model.name == found.name), None)
+    servers = catalogue.answering(settings)
+    listed = next((one for one in catalogue.merged(at.models for at in servers) if one.name == found.name), found)
+    loaded = next((one for at in servers for one in at.loaded if one.name == found.name), None)
+    where = [at.url for at in servers if any(one.name == found.name for one in at.models)]
     model = dataclasses.replace(found, size_bytes=listed.size_bytes, digest=listed.digest)
     facts = {
         "can": ", ".join(sorted(model.capabilities)),
@@ -209,7 +220,8 @@ def show(call: Call, name: str) -> Shown:
         "embedding": f"{model.embedding_length:,} numbers" if model.embedding_length else "",
         "loaded": f"yes, {size(loaded.size_bytes)}, {loaded.context_tokens or '?'} tokens" if loaded else "no",
         "changed": model.modified[:19].replace("T", " "),
-        "digest": model.digest.removeprefix("sha256:")[:12],
+        "digest": ", ".join(one.removeprefix("sha256:")[:12] for one in model.digest.split("+")),
+        "at": ", ".join(where) if len(servers) > 1 else "",
     }
     lines = [click.style(f"ollama:{model.name}", bold=True)]
     lines += [f"  {what:11} {value}" for what, value in facts.items() if value]

@@ -88,7 +88,7 @@ def test_the_catalogue_knows_what_is_installed(server: Target) -> None:
         assert model.context_length
     shown = catalogue.show(server.vision, server.settings)
     assert "vision" in shown.capabilities
-    assert catalogue.server_version(server.settings)
+    assert catalogue.answering(server.settings)[0].version
 
 
 def test_preflight_accepts_and_refuses(server: Target) -> None:
