@@ -9,13 +9,14 @@ import dataclasses
 import importlib.util
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.huggingface.loading import load_parts
-from adapters.lora.vision_language import read_origin
+from adapters.lora.vision_language import WEIGHTS, read_origin
 from adapters.training.supervised import memory
 from adapters.training.supervised.collating import IGNORED, Collator
 from adapters.training.supervised.options import Options, Progress
@@ -115,6 +116,33 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
     assert all(torch.allclose(straight[name], resumed[name], atol=1e-5) for name in straight)
     steps = [json.loads(line)["step"] for line in (out / "curves.jsonl").read_text().splitlines()]
     assert steps == [0, 1, 2, 2, 3, 4, 4]
+
+
+def test_moved_with_its_base_it_goes_on(made: dict[str, Path], data: Dataset, tmp_path: Path) -> None:
+    """At this learning rate the best checkpoint, the first, is from before the move: Trainer notes absolute paths."""
+
+    class Stopped(Exception):
+        pass
+
+    def stop(now: Progress) -> None:
+        if now.step == 3:
+            raise Stopped
+
+    base = shutil.copytree(made["qwen2_5_vl"], tmp_path / "base")
+    options = dataclasses.replace(QUICK, steps=3, check_every=1, patience=0, learning_rate=0.15, warm_up=0.0)
+    straight = train(str(base), data, tmp_path / "straight", options=options, **ONLY)
+    assert straight.best_step == 1
+    with pytest.raises(Stopped):
+        train(str(base), data, tmp_path / "out", options=options, on_progress=stop, **ONLY)
+    moved = tmp_path / "elsewhere" / "moved"
+    moved.parent.mkdir()
+    (tmp_path / "out").rename(moved)
+    base = base.rename(tmp_path / "moved base")
+    report = train(str(base), data, moved, options=options, resume=True, **ONLY)
+    assert report.resumed_from == 2
+    assert report.best_step == 1
+    assert (moved / WEIGHTS).read_bytes() == (tmp_path / "straight" / WEIGHTS).read_bytes()
+    assert read_origin(moved).base == f"hf:{base}"
 
 
 @pytest.mark.parametrize("early", [False, True])

@@ -40,14 +40,15 @@ def check_unfinished(out: Path) -> None:
 def go_on(out: Path, run: Mapping[str, Any]) -> Path | None:  # Any: JSON
     """The newest whole checkpoint, None where there is none yet; what came after it is removed.
 
-    Raises UsageError when the interrupted training was of another model, of other data or with other options.
+    The folder, and that of the base model, may have been moved: weights and data are told by their digests. Raises
+    UsageError when the interrupted training was of another model, of other data or with other options.
     """
     check_unfinished(out)
     try:
         before = json.loads((out / RUN).read_text(encoding="utf-8"))
     except ValueError as exc:
         raise UsageError(f"{out / RUN} cannot be read ({exc}); train again into another folder.") from exc
-    changed = [key for key in run if before.get(key) != json.loads(json.dumps(run[key]))]
+    changed = [key for key in run if key != "base" and before.get(key) != json.loads(json.dumps(run[key]))]
     if changed:
         told = "; ".join(f"{key} was {_short(before.get(key))}, now {_short(run[key])}" for key in changed)
         raise UsageError(f"The training in {out} cannot go on otherwise than it began ({told}); take --out DIR anew.")
