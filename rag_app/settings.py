@@ -53,6 +53,9 @@ class Ingestion:
     # Word pieces, about, up to which text of one section is joined into a passage, and over which a paragraph is cut.
     # Papers that are in the library keep their passages until they are removed and ingested again.
     chunk_tokens: int = 180
+    # Where papers are read, embedded and described: "" in processes of this machine; on a Ray cluster that is "local"
+    # (started here for the time of a command), "auto" (that of this machine), "host:port" or "ray://host:port".
+    ray: str = ""
 
 
 @dataclass(frozen=True, slots=True)
