@@ -27,6 +27,8 @@ from rag_app.imaging.filling import ImageSpaces
 from rag_app.originals import Originals
 from rag_app.reports import DocumentReport
 from rag_app.store import Store
+from rag_app.store.failures import os_errors
+from rag_app.store.replacing import flush_names
 
 CROPS, FILES, CACHE = "crops", "files", "cache"
 
@@ -112,6 +114,13 @@ class Intake:
                 on_progress(done, len(taken))
         self._save()
 
+    def _flush_crops(self) -> None:
+        """Before a commit names them: the crops, which were flushed one by one, are there after a power cut."""
+        with os_errors(self._folder):
+            if (self._folder / CROPS).is_dir():
+                flush_names(self._folder / CROPS)
+                flush_names(self._folder)
+
     def _save(self) -> None:
         self._store.fold_words()
         for filled in self._embeddings.filled():
@@ -180,6 +189,7 @@ class Intake:
         vectors |= {other.space.name: other.vectors(nodes) for other in others}
         vectors |= self._images.vectors(nodes)
         self._originals.keep(file, paper.sha256)
+        self._flush_crops()
         seconds += time.perf_counter() - began
         committed = self._store.commit(paper, nodes, vectors, path=path, seconds=seconds)
         if self._store.active_space("text") not in vectors:  # another process has just let another space answer
