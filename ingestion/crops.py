@@ -40,16 +40,21 @@ class Cropper:
 
 
 def save_png(data: bytes, folder: Path) -> str:
-    """Write PNG bytes under the name of their sha256, complete or not at all; returns the file name."""
+    """Write PNG bytes under the name of their sha256, complete or not at all; returns the file name.
+
+    The content is flushed to the disk; who needs the name to be there after a power cut flushes the folder.
+    """
     name = f"{hashlib.sha256(data).hexdigest()}.png"
     target = folder / name
-    if target.exists():
+    if target.exists() and target.read_bytes() == data:  # a broken disk may have left something else
         return name
     folder.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(prefix=".crop-", suffix=".tmp", dir=folder)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
         Path(temporary).replace(target)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 from pathlib import Path
 
 from rag_app.errors import InputError
 from rag_app.store.failures import os_errors
+from rag_app.store.replacing import flush_names
 
 _PIECE_BYTES = 1 << 20
 
@@ -33,7 +33,9 @@ class Originals:
                 self._copy_in(path, sha256)
 
     def _copy_in(self, path: Path, sha256: str) -> None:
-        self._folder.mkdir(exist_ok=True)
+        if not self._folder.is_dir():
+            self._folder.mkdir(exist_ok=True)
+            flush_names(self._folder.parent)
         target = self._folder / f"{sha256}{path.suffix.lower()}"
         partial = target.with_suffix(".tmp")
         try:
@@ -43,6 +45,7 @@ class Originals:
             partial.unlink(missing_ok=True)
             raise
         partial.replace(target)
+        flush_names(self._folder)
 
     def drop(self, sha256: str) -> None:
         """Remove the copy of a document, if there is one."""
@@ -59,7 +62,7 @@ def share_files(source: Path, target: Path) -> None:
             try:
                 os.link(file, target / file.name)
             except OSError:  # another disk, or one without links
-                shutil.copyfile(file, target / file.name)
+                _copy(file, target / file.name)
 
 
 def _copy(source: Path, target: Path) -> str:

@@ -14,6 +14,7 @@ from rag_app.store import schema
 from rag_app.store.connecting import connect
 from rag_app.store.failures import os_errors, sqlite_errors
 from rag_app.store.failures import read_only as read_only_error
+from rag_app.store.replacing import flush_names
 
 FILE_NAME = "library.sqlite"
 
@@ -129,7 +130,10 @@ class Database:
 def _make(folder: Path) -> None:
     try:
         with os_errors(folder):
+            missing = [one for one in (folder, *folder.parents) if not one.exists()]
             folder.mkdir(parents=True, exist_ok=True)
+            for one in missing:
+                flush_names(one.parent)
     except OSError as exc:
         raise LibraryNotFound(
             f"The library folder {folder} cannot be made ({exc.strerror}): name another one with --library DIR."

@@ -36,8 +36,13 @@ def replacing(path: Path, *, library: Path) -> Iterator[BinaryIO]:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        handle = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+        flush_names(path.parent)
+
+
+def flush_names(folder: Path) -> None:
+    """Let the names that the folder holds now be there after a power cut: flushing a file does not flush its name."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

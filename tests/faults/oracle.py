@@ -66,7 +66,7 @@ def contents(folder: Path, *, made: bool = False) -> Contents:
                 (row.document_id, row.element_id, row.kind, row.image, row.model, row.state, row.result)
                 for row in store.ledger.rows()
             ],
-            [(answer.question, str(answer.body.get("text"))) for answer in reversed(store.answers(last=1000))],
+            [(answer.question, str(answer.body["answer"])) for answer in reversed(store.answers(last=1000))],
             store.active_space("text"),
         )
 
