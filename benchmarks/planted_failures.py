@@ -32,7 +32,6 @@ from eval.gold import gold_of, text_of
 from eval.questions import Question, read_questions
 from eval.runs.rows import Row
 from ingestion.elements import Element, Paper
-from ingestion.pipeline import build_pipeline, paper_nodes, vectors_of
 from rag_app.answering.answer import Answer
 from rag_app.answering.engine import PaperQueryEngine
 from rag_app.errors import ModelTimeout, RagAppError
@@ -291,12 +290,8 @@ def _reread(library: Library, papers: Sequence[Paper], change: Reread, questions
 
 
 def _commit(library: Library, paper: Paper) -> None:
-    filled = library._embeddings.filled()[0]  # pyright: ignore[reportPrivateUsage]  # as ingest embeds
-    pipeline = build_pipeline(filled.embedding, languages=filled.languages)
-    nodes = paper_nodes(pipeline, paper)
-    vectors = {filled.space.name: vectors_of(nodes, dim=filled.space.dim)}
-    vectors |= library._images.vectors(nodes)  # pyright: ignore[reportPrivateUsage]  # as ingest does
-    library._store.commit(paper, nodes, vectors)  # pyright: ignore[reportPrivateUsage]  # in place of the right one
+    made = library._intake().make(paper, {})  # pyright: ignore[reportPrivateUsage]  # as ingest embeds
+    library._store.commit(paper, made.nodes, made.vectors)  # pyright: ignore[reportPrivateUsage]  # in its place
 
 
 def asked_row(library: Library, question: Question, engine: PaperQueryEngine) -> Row:

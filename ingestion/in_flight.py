@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import errno
 import queue
 import threading
@@ -17,8 +18,8 @@ from ingestion.cache import BatchCache, Span
 from ingestion.child import Outcome
 from ingestion.elements import Paper
 from ingestion.limits import Limits
-from ingestion.pool import WorkerPool
-from rag_app.errors import DiskFull, ParsingError, ParsingTimeout, RagAppError
+from ingestion.pool import Pool, WorkerPool
+from rag_app.errors import ClusterError, DiskFull, ParsingError, ParsingTimeout, RagAppError
 
 if TYPE_CHECKING:
     from ingestion.records import FileFacts, PageJob, PageRecord
@@ -29,12 +30,30 @@ _MOST_PAGES_A_BATCH = 8
 
 @dataclass(frozen=True, slots=True)
 class ReadResult:
-    """One file read, or why not: exactly one of paper and error is set. seconds: from its first stop to its last."""
+    """One file read, or why not: exactly one of paper and error is set.
+
+    seconds: from its first stop to its last. made: what `then` of `read_papers` made of the paper.
+    """
 
     path: Path
     paper: Paper | None
     error: RagAppError | None
     seconds: float
+    made: Any = None  # Any: whatever `then` gives
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The paper of `result` was read at `since` (time.monotonic()), and what is to be made of it now is."""
+
+    result: ReadResult
+    future: Future[Any]
+    since: float
+
+    def whole(self) -> ReadResult:
+        """The result with what was made of it; raises what went wrong."""
+        seconds = self.result.seconds + time.monotonic() - self.since
+        return dataclasses.replace(self.result, made=self.future.result(), seconds=seconds)
 
 
 def parser_name() -> str:
@@ -45,10 +64,19 @@ def parser_name() -> str:
 class Run:
     """What the files of one `read_papers` share."""
 
-    def __init__(self, crops: Path, password: str | None, limits: Limits, cache: Path | None, workers: int) -> None:
+    def __init__(
+        self,
+        crops: Path,
+        password: str | None,
+        limits: Limits,
+        cache: Path | None,
+        workers: int,
+        *,
+        pool: Pool | None = None,
+    ) -> None:
         self.crops, self.password, self.limits, self.cache, self.workers = crops, password, limits, cache, workers
-        self.pool = WorkerPool(workers, limits=limits)
-        self.events: queue.SimpleQueue[ReadResult | BaseException | tuple[Path, int, int]] = queue.SimpleQueue()
+        self.pool = pool or WorkerPool(workers, limits=limits)
+        self.events: queue.SimpleQueue[ReadResult | Made | BaseException | tuple[Path, int, int]] = queue.SimpleQueue()
 
 
 class FileInFlight:
@@ -93,6 +121,8 @@ class FileInFlight:
                         then(outcome)
             except CancelledError:
                 return  # the pool was closed, or the call replaced
+            except ClusterError as exc:  # about no file: the caller's thread raises it
+                self._run.events.put(exc)
             except RagAppError as exc:
                 self._end(error=exc)
             except BaseException as exc:  # a thread has nobody to raise to: the caller's thread raises it

@@ -14,7 +14,7 @@ import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, Self
 
 from ingestion.child import Child, Outcome
 from ingestion.limits import Limits
@@ -25,6 +25,24 @@ class _Call:
     request: bytes  # pickled (function, args)
     fresh: bool
     future: Future[Outcome] = field(default_factory=Future)
+
+
+class Pool(Protocol):
+    """Where calls run: `WorkerPool`, or processes on other machines. The file and the folder of crops that a call
+    names may be elsewhere there; what comes back is as if they were not.
+    """
+
+    def submit(
+        self, function: Callable[..., Iterable[Any]], *args: Any, fresh: bool = False, first: bool = False
+    ) -> Future[Outcome]:
+        """See `WorkerPool.submit`."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *exc: object) -> None:
+        """End the calls; what waits is cancelled."""
+        ...
 
 
 class WorkerPool:

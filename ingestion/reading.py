@@ -6,15 +6,18 @@ they run.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
+from typing import Any
 
 from ingestion.cache import forget_cached
 from ingestion.elements import Paper, Problem
 from ingestion.files import find_files, sha256_of
-from ingestion.in_flight import FileInFlight, ReadResult, Run, parser_name
+from ingestion.in_flight import FileInFlight, Made, ReadResult, Run, parser_name
 from ingestion.limits import Limits
-from ingestion.pool import default_workers
+from ingestion.pool import Pool, default_workers
 
 __all__ = [
     "ReadResult",
@@ -72,6 +75,8 @@ def read_papers(
     limits: Limits | None = None,
     on_pages: Callable[[Path, int, int], None] | None = None,
     cache: Path | None = None,
+    pool: Pool | None = None,
+    then: Callable[[Paper], Future[Any]] | None = None,
 ) -> Generator[ReadResult]:
     """A ReadResult for each file, in the order they are finished.
 
@@ -85,19 +90,26 @@ def read_papers(
         password: tried on the files that need one.
         on_pages: called in the caller's thread with a path, its pages done, its pages in all.
         cache: folder for half-read files; None keeps nothing. See `forget_cached`.
+        pool: where to parse instead of in processes of this machine; it is left when the iterator ends.
+        then: called in the caller's thread with each paper; its result is given once what it began is done.
+
+    Raises what `then` and what it began raise, and ClusterError when the pool is lost.
     """
     crops.mkdir(parents=True, exist_ok=True)
-    run = Run(crops, password, limits or Limits(), cache, workers or default_workers())
+    run = Run(crops, password, limits or Limits(), cache, workers or default_workers(), pool=pool)
     try:
         _drop_unfinished(crops)
         with run.pool:
-            yield from _results(run, iter([Path(path) for path in paths]), on_pages)
+            yield from _results(run, iter([Path(path) for path in paths]), on_pages, then)
     finally:
         _drop_unfinished(crops)
 
 
 def _results(
-    run: Run, waiting: Iterator[Path], on_pages: Callable[[Path, int, int], None] | None
+    run: Run,
+    waiting: Iterator[Path],
+    on_pages: Callable[[Path, int, int], None] | None,
+    then: Callable[[Paper], Future[Any]] | None,
 ) -> Iterator[ReadResult]:
     """Keep so many files in flight that the workers never wait for the caller; memory grows with that, not with all."""
     ahead = 2 * run.workers + 2
@@ -109,9 +121,12 @@ def _results(
         if not open_files:
             return
         event = run.events.get()
-        if isinstance(event, ReadResult):
+        if isinstance(event, ReadResult) and event.paper is not None and then is not None:
+            made = Made(event, then(event.paper), time.monotonic())
+            made.future.add_done_callback(lambda _, made=made: run.events.put(made))
+        elif isinstance(event, ReadResult | Made):
             open_files -= 1
-            yield event
+            yield event if isinstance(event, ReadResult) else event.whole()
         elif isinstance(event, BaseException):
             raise event
         elif on_pages is not None:

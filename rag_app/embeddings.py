@@ -41,12 +41,7 @@ class Filled:
 
     def vectors(self, nodes: Sequence[BaseNode]) -> np.ndarray:
         """Vectors (len(nodes), dim) of the nodes that the embedding takes; NaN for the others."""
-        from ingestion.pipeline import NodeEmbedder, vectors_of
-
-        for node in nodes:
-            node.embedding = None
-        NodeEmbedder(embedding=self.embedding, languages=self.languages)(nodes)
-        return vectors_of(nodes, dim=self.space.dim)
+        return text_vectors(nodes, self.embedding, self.languages, dim=self.space.dim)
 
 
 class Embeddings:
@@ -200,7 +195,7 @@ class Embeddings:
         if model != BUILTIN and not model.startswith(tuple(f"{scheme}:" for scheme in SCHEMES)):
             raise SpaceMismatch(self._mismatch(space))
         try:
-            return self._load(ModelName("builtin") if model == BUILTIN else parse_model_name(model))
+            return self._load(model_name(space))
         except UnknownName as exc:
             raise SpaceMismatch(self._mismatch(space)) from exc
 
@@ -234,6 +229,24 @@ class Embeddings:
             f"This library's text space is {_shown(space)}, settings ask for {asked}. "
             f"Run: rag-app ingest --reembed, or set models.text_embedding in {self._folder / FILE_NAME}."
         )
+
+
+def text_vectors(
+    nodes: Sequence[BaseNode], embedding: BaseEmbedding, languages: frozenset[str] | None, *, dim: int
+) -> np.ndarray:
+    """Vectors (len(nodes), dim) of the nodes that the embedding takes; NaN for the others."""
+    from ingestion.pipeline import NodeEmbedder, vectors_of
+
+    for node in nodes:
+        node.embedding = None
+    NodeEmbedder(embedding=embedding, languages=languages)(nodes)
+    return vectors_of(nodes, dim=dim)
+
+
+def model_name(space: str) -> ModelName:
+    """The name under which the text embedding of a space is loaded. Raises UnknownName."""
+    model = _model(space)
+    return ModelName("builtin") if model == BUILTIN else parse_model_name(model)
 
 
 def languages_of(embedding: BaseEmbedding) -> frozenset[str] | None:

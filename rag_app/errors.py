@@ -27,6 +27,7 @@ RagAppError
 │   ├── UnusableReply          complete, but not what was asked for: no JSON, another shape (again)
 │   ├── PromptTooLong          prompt and pictures do not fit the model's context
 │   └── RequestRefused         the server does not accept the request: sign-in, access, a picture it cannot read
+├── ClusterError               no Ray cluster there, it was lost, or a node of it cannot take part
 └── LibraryError
     ├── LibraryNotFound
     ├── LibraryBusy            another process is writing
@@ -150,6 +151,10 @@ class PromptTooLong(ModelError):
 
 
 class RequestRefused(ModelError):
+    pass
+
+
+class ClusterError(RagAppError):
     pass
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -24,8 +24,10 @@ from ingestion.reading import (
 from rag_app.embeddings import Embeddings
 from rag_app.errors import InputError
 from rag_app.imaging.filling import ImageSpaces
+from rag_app.making import Made, make
 from rag_app.originals import Originals
 from rag_app.reports import DocumentReport
+from rag_app.settings import Settings
 from rag_app.store import Store
 from rag_app.store.failures import os_errors
 from rag_app.store.replacing import flush_names
@@ -49,10 +51,11 @@ class Intake:
     """One ingestion. Call `take` under the store's writer lock."""
 
     def __init__(
-        self, folder: Path, store: Store, embeddings: Embeddings, images: ImageSpaces, *, chunk_tokens: int
+        self, folder: Path, store: Store, embeddings: Embeddings, images: ImageSpaces, settings: Settings
     ) -> None:
+        self.notes: list[str] = []  # what the user should know of how it went, a sentence each
         self._folder = folder
-        self._chunk_tokens = chunk_tokens
+        self._settings = settings
         self._store = store
         self._embeddings = embeddings
         self._images = images
@@ -79,7 +82,21 @@ class Intake:
     ) -> Iterator[DocumentReport]:
         """Read, embed and commit files; those of one inner sequence have the same content."""
         twins = {same[0]: same[1:] for same in files}
-        with ThreadPoolExecutor(1) as loading:  # the model loads while the first pages are parsed
+        read = self._read_on_cluster if self._settings.ingestion.ray else self._read_here
+        with closing(read(list(twins), workers, password, heard)) as reading:
+            for result in reading:
+                yield self._take(result)
+                if result.paper is not None:
+                    for twin in twins[result.path]:
+                        self._store.add_alias(result.paper.sha256, twin)
+                        yield self._unchanged(result.paper.sha256)
+        self._save()
+
+    def _read_here(
+        self, paths: Sequence[Path], workers: int | None, password: str | None, heard: Callable[[Path, int, int], None]
+    ) -> Generator[ReadResult]:
+        """In worker processes of this machine; the models load while the first pages are parsed."""
+        with ThreadPoolExecutor(1) as loading:
             loaded = loading.submit(self._ready)
 
             def on_pages(path: Path, done: int, total: int) -> None:
@@ -88,7 +105,7 @@ class Intake:
                 heard(path, done, total)
 
             reading = read_papers(
-                list(twins),
+                paths,
                 crops=self._folder / CROPS,
                 cache=self._folder / CACHE,
                 workers=workers,
@@ -98,18 +115,44 @@ class Intake:
             with closing(reading):
                 for result in reading:
                     loaded.result()
-                    yield self._take(result)
-                    if result.paper is not None:
-                        for twin in twins[result.path]:
-                            self._store.add_alias(result.paper.sha256, twin)
-                            yield self._unchanged(result.paper.sha256)
-            self._save()
+                    yield result
+
+    def _read_on_cluster(
+        self, paths: Sequence[Path], workers: int | None, password: str | None, heard: Callable[[Path, int, int], None]
+    ) -> Generator[ReadResult]:
+        """On the nodes of a Ray cluster, where the papers are embedded too."""
+        from rag_app.cluster.node import Recipe
+        from rag_app.cluster.reading import read_on_cluster
+
+        def recipe() -> Recipe:
+            return Recipe(
+                tuple(filled.space.name for filled in self._embeddings.filled()),
+                tuple(filled.space.name for filled in self._images.filled()),
+                self._settings,
+            )
+
+        def on_repeated(count: int) -> None:
+            if count:
+                self.notes.append(f"Workers of the cluster were lost; {count} batches were done again by others.")
+
+        return read_on_cluster(
+            paths,
+            address=self._settings.ingestion.ray,
+            workers=workers,
+            crops=self._folder / CROPS,
+            cache=self._folder / CACHE,
+            password=password,
+            recipe=recipe,
+            known=self._store.known_descriptions,
+            on_pages=heard,
+            on_repeated=on_repeated,
+        )
 
     def take_parsed(self, taken: Sequence[Parsed], on_progress: Progress | None) -> None:
         """Embed and commit papers that were parsed before. on_progress: papers done, in all."""
         self._ready()
         for done, one in enumerate(taken, start=1):
-            self._commit(one.paper, one.copy, one.path, one.descriptions, seconds=0.0)
+            self._commit(one.paper, self.make(one.paper, one.descriptions), one.copy, one.path, seconds=0.0)
             if on_progress is not None:
                 on_progress(done, len(taken))
         self._save()
@@ -161,43 +204,38 @@ class Intake:
         """Embed and commit one paper that was read."""
         if result.paper is None:
             return DocumentReport(result.path.name, None, 0, {}, error=str(result.error), seconds=result.seconds)
-        known = self._store.known_descriptions(result.paper)
+        began = time.perf_counter()
+        made = result.made or self.make(result.paper, self._store.known_descriptions(result.paper))
+        seconds = result.seconds + time.perf_counter() - began
         try:
-            return self._commit(result.paper, result.path, result.path, known, seconds=result.seconds)
+            return self._commit(result.paper, made, result.path, result.path, seconds=seconds)
         except InputError as exc:
             return DocumentReport(result.path.name, None, 0, {}, error=str(exc), seconds=result.seconds)
 
-    def _commit(
-        self,
-        paper: Paper,
-        file: Path,
-        path: Path | None,
-        descriptions: Mapping[str, dict[str, Any]],  # Any: JSON
-        *,
-        seconds: float,
-    ) -> DocumentReport:
-        """Embed and commit a paper; InputError when `file`, of which a copy is kept, has changed. path: as read."""
-        from ingestion.pipeline import build_pipeline, paper_nodes, vectors_of
-
-        began = time.perf_counter()
-        first, *others = self._embeddings.filled()
-        pipeline = build_pipeline(
-            first.embedding, languages=first.languages, chunk_tokens=self._chunk_tokens, descriptions=descriptions
+    def make(self, paper: Paper, descriptions: Mapping[str, dict[str, Any]]) -> Made:  # Any: JSON
+        """The nodes of a paper, and their vectors in the filled spaces. descriptions: see KnownDescriptions."""
+        return make(
+            paper,
+            {filled.space.name: filled.embedding for filled in self._embeddings.filled()},
+            {filled.space.name: filled.embedding for filled in self._images.filled()},
+            crop=lambda name: self._folder / CROPS / name,
+            chunk_tokens=self._settings.ingestion.chunk_tokens,
+            descriptions=descriptions,
         )
-        nodes = paper_nodes(pipeline, paper)
-        vectors = {first.space.name: vectors_of(nodes, dim=first.space.dim)}
-        vectors |= {other.space.name: other.vectors(nodes) for other in others}
-        vectors |= self._images.vectors(nodes)
+
+    def _commit(self, paper: Paper, made: Made, file: Path, path: Path | None, *, seconds: float) -> DocumentReport:
+        """Commit a paper; InputError when `file`, of which a copy is kept, has changed. path: as read."""
+        began = time.perf_counter()
         self._originals.keep(file, paper.sha256)
         self._flush_crops()
         seconds += time.perf_counter() - began
-        committed = self._store.commit(paper, nodes, vectors, path=path, seconds=seconds)
-        if self._store.active_space("text") not in vectors:  # another process has just let another space answer
+        committed = self._store.commit(paper, made.nodes, made.vectors, path=path, seconds=seconds)
+        if self._store.active_space("text") not in made.vectors:  # another process has just let another space answer
             self._embeddings.complete(committed.rows)
         forget_cached(self._folder / CACHE, paper.sha256)
         for replaced in committed.replaced:
             self._originals.drop(replaced)
-        counts = Counter(node.metadata["kind"] for node in nodes)
+        counts = Counter(node.metadata["kind"] for node in made.nodes)
         return DocumentReport(
             committed.name, paper.sha256, len(paper.pages), dict(counts), paper.problems, seconds=seconds
         )

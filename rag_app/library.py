@@ -139,7 +139,8 @@ class Library:
             reports = intake.take(
                 given, workers=workers or self.settings.ingestion.workers, password=password, on_progress=on_progress
             )
-        return IngestReport(tuple(reports), time.perf_counter() - started, self._note())
+        note = " ".join([*intake.notes, *filter(None, [self._note()])]) or None
+        return IngestReport(tuple(reports), time.perf_counter() - started, note)
 
     def remake(
         self, folder: str | Path, *, settings: Settings, on_progress: Callable[[int, int], None] | None = None
@@ -522,8 +523,7 @@ class Library:
         return Parsed(paper, copy, path, self._store.known_descriptions(paper))
 
     def _intake(self) -> Intake:
-        chunk_tokens = self.settings.ingestion.chunk_tokens
-        return Intake(self.path, self._store, self._embeddings, self._images, chunk_tokens=chunk_tokens)
+        return Intake(self.path, self._store, self._embeddings, self._images, self.settings)
 
     def _model(self, role: Role, name: str) -> Any:  # Any: each role has its own class
         return load_model(role, parse_model_name(name), self.settings)

@@ -33,7 +33,8 @@ class DocumentReport:
 class IngestReport:
     """What an ingestion did, file by file in the order they were finished.
 
-    note: that the library answers from another embedding than the settings ask for.
+    note: that the library answers from another embedding than the settings ask for, that workers of a cluster were
+    lost; in sentences.
     """
 
     documents: tuple[DocumentReport, ...]

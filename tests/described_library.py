@@ -27,17 +27,11 @@ def make_library(
     size: tuple[int, int] = (640, 480),
 ) -> Library:
     """An open library of `papers` with `figures` each, as `ingest` embeds them. Equal numbers give equal crops."""
-    from ingestion.pipeline import build_pipeline, paper_nodes, vectors_of
-
     library = Library.open(folder, settings=settings)
-    filled = library._embeddings.filled()[0]  # pyright: ignore[reportPrivateUsage]  # as ingest embeds
-    pipeline = build_pipeline(filled.embedding, languages=filled.languages)
     for number in range(papers):
         paper = figure_paper(number, figures, folder / "crops", size=size)
-        nodes = paper_nodes(pipeline, paper)
-        vectors = {filled.space.name: vectors_of(nodes, dim=filled.space.dim)}
-        vectors |= library._images.vectors(nodes)  # pyright: ignore[reportPrivateUsage]  # as ingest does
-        library._store.commit(paper, nodes, vectors)  # pyright: ignore[reportPrivateUsage]  # without a PDF to read
+        made = library._intake().make(paper, {})  # pyright: ignore[reportPrivateUsage]  # as ingest embeds
+        library._store.commit(paper, made.nodes, made.vectors)  # pyright: ignore[reportPrivateUsage]  # without a PDF
     return library
 
 

@@ -20,6 +20,7 @@ PACKAGES = ("rag_app", "ingestion", "adapters", "eval")
 LEAVES = {
     "pymupdf": ("ingestion", "eval/parsers"),
     "pymupdf4llm": ("ingestion", "eval/parsers"),
+    "ray": ("rag_app/cluster",),
     "faiss": ("rag_app/vectors",),
     "tokenizers": ("adapters/builtin",),
     "onnx": ("adapters/builtin",),

@@ -24,8 +24,6 @@ from rag_app.store.lock import ProcessLock
 from rag_app.store.spaces import parse
 
 if TYPE_CHECKING:
-    from llama_index.core.schema import BaseNode
-
     from rag_app.models import ImageEmbedding
     from rag_app.vectors.protocol import VectorSpace
 
@@ -42,14 +40,8 @@ class FilledImages:
     space: VectorSpace
 
     def vectors(self, files: Sequence[Path | None]) -> tuple[np.ndarray, dict[int, str]]:
-        """Vectors (len(files), dim), NaN where there is no file or it cannot be read; and why not, by index."""
-        matrix = np.full((len(files), self.space.dim), np.nan, dtype=np.float32)
-        at = [i for i, file in enumerate(files) if file is not None]
-        if not at:
-            return matrix, {}
-        found = self.embedding.embed_images([file for file in files if file is not None])
-        matrix[at] = found.vectors
-        return matrix, {at[i]: problem for i, problem in found.problems.items()}
+        """See `picture_vectors`."""
+        return picture_vectors(files, self.embedding, dim=self.space.dim)
 
 
 class ImageSpaces:
@@ -100,16 +92,6 @@ class ImageSpaces:
         for one in found:
             one.embedding.embed_images([])
         return found
-
-    def vectors(self, nodes: Sequence[BaseNode]) -> dict[str, np.ndarray]:
-        """By space, the vectors (len(nodes), dim) of the nodes that are figures with a picture, NaN for the others.
-
-        A picture without a vector is left for `index`, which says why.
-        """
-        files = [self._file(node.metadata) for node in nodes]
-        if not any(files):
-            return {}
-        return {one.space.name: one.vectors(files)[0] for one in self.filled()}
 
     def save(self) -> None:
         """Write the index files that are behind."""
@@ -183,8 +165,8 @@ class ImageSpaces:
         return len(made)
 
     def _file(self, metadata: Mapping[str, object]) -> Path | None:
-        image = metadata.get(keys.IMAGE)
-        return self._crops / str(image) if metadata.get(keys.KIND) == "figure" and image else None
+        image = picture_of(metadata)
+        return self._crops / image if image else None
 
     def _asked(self) -> str:
         """The model in the name of the space that the settings ask for; loads no weights."""
@@ -195,9 +177,8 @@ class ImageSpaces:
         return self._load(parse_model_name(self._settings.models.image_embedding))
 
     def _of_space(self, space: str) -> ImageEmbedding:
-        model = _model(space)
         try:
-            return self._load(ModelName("builtin") if model == BUILTIN else parse_model_name(model))
+            return self._load(model_name(space))
         except UnknownName as exc:
             raise SpaceMismatch(
                 f"This library's pictures were embedded by {_shown(space)}, which cannot be used here ({exc}). Set "
@@ -218,6 +199,34 @@ class ImageSpaces:
             if info.role == "image" and _model(info.name) == model:
                 return info.name
         return None
+
+
+def picture_vectors(
+    pictures: Sequence[Path | bytes | None], embedding: ImageEmbedding, *, dim: int
+) -> tuple[np.ndarray, dict[int, str]]:
+    """Vectors (len(pictures), dim), NaN where there is none or it cannot be read; and why not, by index.
+
+    pictures: files, or encoded pictures.
+    """
+    matrix = np.full((len(pictures), dim), np.nan, dtype=np.float32)
+    at = [i for i, picture in enumerate(pictures) if picture is not None]
+    if not at:
+        return matrix, {}
+    found = embedding.embed_images([picture for picture in pictures if picture is not None])
+    matrix[at] = found.vectors
+    return matrix, {at[i]: problem for i, problem in found.problems.items()}
+
+
+def picture_of(metadata: Mapping[str, object]) -> str | None:
+    """File name of the crop of a node that is a figure; None for others, and for one without a picture."""
+    image = metadata.get(keys.IMAGE)
+    return str(image) if metadata.get(keys.KIND) == "figure" and image else None
+
+
+def model_name(space: str) -> ModelName:
+    """The name under which the image embedding of a space is loaded. Raises UnknownName."""
+    model = _model(space)
+    return ModelName("builtin") if model == BUILTIN else parse_model_name(model)
 
 
 def knows(embedding: ImageEmbedding, language: str) -> bool:
