@@ -18,6 +18,8 @@ from rag_app.medical import DISCLAIMER, Assistant
 from rag_app.medical.calibration import Calibration, fit, fitted_temperature, nll, probabilities
 from rag_app.medical.choices import Choices
 from rag_app.medical.records import Dataset, Example, Turn
+from rag_app.render.medical_answer import answer_text
+from rag_app.render.terminal import Screen
 from rag_app.settings import Ollama, Settings
 from tests.caption_models import ScriptedModel
 from tests.commands import CommandLine
@@ -115,12 +117,68 @@ def test_persian_is_asked_for_where_the_question_is_not(server: OllamaServer, sc
     assistant = opened(server, labels=LABELS, bar=0.9)
     answer = assistant.ask(scan, "تشخیص چیست؟", "fa")
     assert answer.disclaimer == DISCLAIMER["fa"]
-    assert "٪۶۰" in answer.text and answer.abstained
+    assert "۶۰٪" in answer.text and answer.abstained
     asked = server.requests[-2:]
     assert "طبیعی" in asked[0].prompt and "ندول" in asked[0].prompt, "the choices are in Persian"
     assert "به فارسی پاسخ دهید" not in asked[1].prompt, "the question itself is"
+    assert answer.names == {"normal": "طبیعی", "nodule": "ندول", "effusion": "آب‌آوردگی جنب"}
     assistant.ask(scan, "What is the diagnosis?", "fa")
     assert "به فارسی پاسخ دهید" in server.requests[-1].prompt
+
+
+def test_labels_are_named_in_a_file_and_no_name_is_made_up(server: OllamaServer, scan: Path, tmp_path: Path) -> None:
+    file = tmp_path / "labels.toml"
+    file.write_text('[normal]\n["ground_glass"]\n[crazy_paving]\nen = "crazy paving sign"\nfa = "سنگ‌فرش نامنظم"\n')
+    assistant = opened(server, labels=file)
+    answer = assistant.ask(scan, "تشخیص چیست؟", "fa")
+    assert [label for label, _ in answer.differential] == ["ground_glass", "crazy_paving", "normal"]
+    assert answer.names == {"normal": "طبیعی", "ground_glass": "ground glass", "crazy_paving": "سنگ‌فرش نامنظم"}
+    assert "سنگ‌فرش نامنظم" in server.requests[-2].prompt, "it is asked by that name, too"
+    assert assistant.ask(scan, "What is it?").names["crazy_paving"] == "crazy paving sign"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("normal = 3", "is no table"),
+        ('[normal]\nde = "gesund"', "names in en and fa"),
+        ('[normal]\nfa = " "', "names in en and fa"),
+        ("[normal", "cannot be read as a file of labels"),
+        (None, "cannot be read as a file of labels"),
+    ],
+)
+def test_a_file_of_labels_that_is_none_is_one_sentence(tmp_path: Path, text: str | None, words: str) -> None:
+    if text is not None:
+        (tmp_path / "labels.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=words):
+        Assistant.open("ollama:scans", labels=tmp_path / "labels.toml")
+
+
+def test_a_dataset_says_what_its_labels_are_called(tmp_path: Path, scan: Path) -> None:
+    data = dataset(tmp_path / "data", {"normal": [0], "nodule": [100]})
+    before = Assistant(Weigher(), choices=Choices.of_dataset(data)).ask(scan, "کدام است؟", "fa")
+    assert before.names == {"normal": "یافتهٔ normal", "nodule": "یافتهٔ nodule"}, "the dataset's own answers"
+    about = json.loads((data.folder / "dataset.json").read_text(encoding="utf-8"))
+    about["names"] = {"normal": {"fa": "طبیعی"}, "nodule": {"en": "nodule"}}
+    (data.folder / "dataset.json").write_text(json.dumps(about), encoding="utf-8")
+    changed = Dataset.read(data.folder)
+    after = Assistant(Weigher(), choices=Choices.of_dataset(changed)).ask(scan, "کدام است؟", "fa")
+    assert after.names == {"normal": "طبیعی", "nodule": "یافتهٔ nodule"}
+    assert (after.differential, changed.digest) == (before.differential, data.digest), "nothing else changes"
+
+
+def test_a_persian_differential_is_shown_in_persian(server: OllamaServer, scan: Path) -> None:
+    labels = ["normal", "ground_glass", "effusion"]
+    answer = opened(server, labels=labels).ask(scan, "تشخیص چیست؟", "fa")
+    piped = answer_text(answer, Screen(width=80), library=scan.parent).splitlines()
+    rows = [line for line in piped if "█" in line]
+    assert rows[1].startswith("  آب‌آوردگی جنب  ") and rows[2].startswith("  طبیعی  ")
+    assert "۳۰٫۰٪" in rows[1] and rows[0].startswith("\u061c  ground glass"), "in the direction of the others"
+    assert "Ollama نمی‌گوید" in piped[-1]
+    seen = answer_text(answer, Screen(width=80, reorder=True), library=scan.parent).splitlines()
+    drawn = [line for line in seen if "█" in line]
+    assert all(Screen.columns(line) == 80 for line in drawn), "they stand at the right edge"
+    assert drawn[0].endswith("ground glass  ") and drawn[0].index("█") < drawn[0].index("٪۶۰٫۰")
 
 
 def test_what_the_library_holds_is_cited_apart(server: OllamaServer, scan: Path, sample_library: Path) -> None:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from rag_app.errors import InputError, UsageError
+from rag_app.medical.choices import Choices
 from rag_app.medical.preparing import Options, prepare
 from rag_app.medical.records import Dataset
 from rag_app.medical.splitting import joined, split
@@ -133,6 +134,7 @@ def test_labels_that_look_misspelt(by_class: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (Options(normal="nomal"), "Did you mean 'normal'"),
+        (Options(names={"nodul": {"fa": "ندول"}}), "no label 'nodul' to name. Did you mean 'nodule'"),
         (Options(shares={"train": 0.5, "validation": 0.2, "test": 0.2}), "together 1"),
         (Options(shares={"train": 1.0, "validation": 0.0, "test": 0.0}), "test more than 0"),
     ],
@@ -149,6 +151,29 @@ def test_one_label_only(tmp_path: Path) -> None:
         image.save(tmp_path / "scans" / "normal" / f"{i}.png")
     with pytest.raises(InputError, match=r"one label \(normal\)"):
         prepare(tmp_path / "scans", tmp_path / "dataset", Options())
+
+
+def test_what_labels_are_called_is_kept_and_what_nobody_named_is_told(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    draw = np.random.default_rng(1)
+    for label, shows in (("normal", "normal"), ("ground_glass", "effusion"), ("crazy_paving", "nodule")):
+        (tmp_path / "scans" / label).mkdir(parents=True)
+        for number in range(6):
+            xray(shows, draw).save(tmp_path / "scans" / label / f"{number}.png")
+    told = CommandLine(capfd)(
+        "medical", "prepare", tmp_path / "scans", "--out", tmp_path / "dataset", "--persian", "crazy_paving=سنگ‌فرش"
+    )
+    assert told.returncode == 0, told.stderr
+    assert "--persian 'ground_glass=NAME'" in told.stdout and "crazy_paving" not in told.stdout.split("Without")[1]
+    names = Dataset.read(tmp_path / "dataset").about["names"]
+    assert names == {
+        "crazy_paving": {"en": "crazy paving", "fa": "سنگ‌فرش"},
+        "ground_glass": {"en": "ground glass"},
+        "normal": {"en": "normal", "fa": "طبیعی"},
+    }
+    answers = Choices.of_dataset(Dataset.read(tmp_path / "dataset")).answers["fa"]
+    assert answers == {"crazy_paving": "سنگ‌فرش", "ground_glass": "ground glass", "normal": "طبیعی"}
 
 
 def test_too_few_for_three_parts(tmp_path: Path) -> None:

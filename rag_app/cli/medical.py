@@ -103,7 +103,7 @@ def prepare(
         normal=normal,
         renames=_named("--rename", rename),
         keep_labels=keep_labels,
-        persian_names=_named("--persian", persian),
+        names={label: {"fa": name} for label, name in _named("--persian", persian).items()},
         shares=shares,
         seed=seed,
         resplit=resplit,
@@ -193,6 +193,7 @@ def _named(option: str, given: Sequence[str]) -> dict[str, str]:
 def _told(made: Prepared, out: Path, *, card: bool) -> str:
     from eval.statistics import text_table
     from rag_app.medical import DISCLAIMER
+    from rag_app.medical.labels import without_persian
     from rag_app.medical.records import SPLITS
     from rag_app.render.listing import many
 
@@ -219,6 +220,11 @@ def _told(made: Prepared, out: Path, *, card: bool) -> str:
         if len(left_out) > _PROBLEMS_SHOWN:
             lines.append(f"  and {len(left_out) - _PROBLEMS_SHOWN} more, in {out / 'dataset.json'}.")
     lines += [problem.message for problem in warned]
+    if unnamed := without_persian(dataset.about["names"]):
+        lines.append(
+            f"Without a Persian name, and so written in English there too: {', '.join(unnamed)}. To name them, prepare "
+            f"again with --persian '{unnamed[0]}=NAME'."
+        )
     if card:
         lines.append(f"Data card: {out / 'card.html'}")
     return "\n".join([*lines, DISCLAIMER["en"]])

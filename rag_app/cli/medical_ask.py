@@ -10,12 +10,9 @@ import click
 from rag_app.cli.frame import Call, Shown, command, pass_call
 
 if TYPE_CHECKING:
-    from rag_app.medical.asking import MedicalAnswer
     from rag_app.medical.calibration import Calibration
     from rag_app.medical.records import Split
-    from rag_app.render.terminal import Screen
 
-_BAR_WIDTH = 30
 _DATA = click.Path(exists=True, file_okay=False, path_type=Path)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 
@@ -33,7 +30,9 @@ _FILE = click.Path(dir_okay=False, path_type=Path)
     "--model", "name", metavar="NAME", help="hf:NAME, hf:NAME+ADAPTER or ollama:NAME. [default: models.vision]"
 )
 @click.option("--data", type=_DATA, metavar="DIR", help="A prepared dataset: its diagnoses, in its words.")
-@click.option("--labels", metavar="A,B,...", help="The diagnoses, where there is no dataset.")
+@click.option(
+    "--labels", metavar="A,B,...|FILE.toml", help="The diagnoses, where there is no dataset; a file also names them."
+)
 @click.option("--language", type=click.Choice(["en", "fa"]), help="The answer's. [default: the question's]")
 @click.option(
     "--bar",
@@ -74,6 +73,7 @@ def ask(
 
     from rag_app.library import Library
     from rag_app.medical.asking import Assistant
+    from rag_app.render.medical_answer import answer_text
     from rag_app.render.terminal import Screen
     from rag_app.retrieval.question import language_of
     from rag_app.settings import Settings
@@ -86,7 +86,7 @@ def ask(
         assistant = Assistant.open(
             name or settings.models.vision,
             data=data,
-            labels=_list(labels),
+            labels=_labels(labels),
             scaling=scaling,
             bar=bar,
             library=library,
@@ -142,36 +142,6 @@ def calibrate(call: Call, *, name: str, data: Path, split: Split, language: str,
     return Shown(_calibration_document(fitted, path), _calibration_text(fitted, path))
 
 
-def answer_text(answer: MedicalAnswer, screen: Screen, *, library: Path) -> str:
-    """The disclaimer, the answer, the differential as bars, and the citations of the library's part."""
-    from rag_app.render.terminal import grounds
-    from rag_app.render.terminal_markdown import markdown_lines
-
-    lines = [click.style(line, fg="yellow") for line in screen.paragraph(answer.disclaimer)]
-    lines += ["", *markdown_lines(answer.text, screen)]
-    if answer.differential:
-        lines += ["", *_differential_lines(answer, screen)]
-    if answer.papers is not None:
-        lines += grounds(answer.papers, screen, library)
-    return "\n".join(lines)
-
-
-def _differential_lines(answer: MedicalAnswer, screen: Screen) -> list[str]:
-    """How probable each diagnosis is, and what that rests on."""
-    wide = max(len(label) for label, _ in answer.differential)
-    lines = [
-        f"  {label:{wide}}  {100 * share:5.1f} %  {'█' * round(_BAR_WIDTH * share)}".rstrip()
-        for label, share in answer.differential
-    ]
-    if answer.by == "reply":
-        said = "The model said these numbers itself: Ollama does not tell how likely an answer is."
-    elif answer.calibrated:
-        said = "From the likelihood of each answer, calibrated on images the model has not learned from."
-    else:
-        said = "From the likelihood of each answer, not calibrated: rag-app medical calibrate."
-    return [*lines, *screen.paragraph(said)]
-
-
 def _calibration_document(fitted: Calibration, path: Path) -> dict[str, object]:
     import dataclasses
 
@@ -191,5 +161,8 @@ def _calibration_text(fitted: Calibration, path: Path) -> str:
     )
 
 
-def _list(labels: str | None) -> list[str]:
-    return [label.strip() for label in (labels or "").split(",") if label.strip()]
+def _labels(given: str | None) -> list[str] | Path:
+    """The labels, or the file that holds them."""
+    if given is not None and given.strip().endswith(".toml"):
+        return Path(given.strip()).expanduser()
+    return [label.strip() for label in (given or "").split(",") if label.strip()]

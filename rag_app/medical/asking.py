@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -25,7 +25,8 @@ from rag_app.citations import Citation
 from rag_app.errors import UsageError
 from rag_app.medical import DISCLAIMER, calibration, differential
 from rag_app.medical.calibration import Calibration
-from rag_app.medical.choices import LANGUAGES, Choices
+from rag_app.medical.choices import Choices
+from rag_app.medical.labels import LANGUAGES, read_labels
 from rag_app.medical.records import Dataset, Split
 from rag_app.models import LanguageModel
 from rag_app.retrieval.question import language_of
@@ -52,6 +53,7 @@ class MedicalAnswer:
 
     text           the answer, or why there is none; the library's part with [n] marks is at its end
     differential   (label, probability), the likeliest first; empty where the assistant knows no labels
+    names          what each of these labels is called in the answer's language
     by             where the probabilities come from: "likelihood", or "reply" (the model's own numbers); None without
     calibrated     whether they were scaled on images the model had not learned from
     abstained      the likeliest diagnosis is below the bar; `said`, the model's words, are then not part of `text`
@@ -72,6 +74,7 @@ class MedicalAnswer:
     by: differential.By | None = None
     calibrated: bool = False
     papers: Answer | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
         return dataclasses.asdict(self)
@@ -114,7 +117,7 @@ class Assistant:
         name: str,
         *,
         data: Path | str | None = None,
-        labels: Sequence[str] = (),
+        labels: Sequence[str] | Path = (),
         scaling: Path | str | None = None,
         bar: float = 0.0,
         library: Library | None = None,
@@ -124,7 +127,7 @@ class Assistant:
 
         Args:
             data: a dataset folder, whose labels and words are used.
-            labels: the diagnoses, where there is no dataset.
+            labels: the diagnoses, where there is no dataset; or a TOML file of them, with their names by language.
             scaling: a calibration file; by default the one in the adapter's folder, where it is for these labels.
 
         Raises UsageError, UnknownName, InputError, ModelError: something named here is not there or does not fit.
@@ -139,7 +142,8 @@ class Assistant:
         model: LanguageModel = load_model("vision", parsed, settings)
         choices = Choices.of_dataset(Dataset.read(Path(data))) if data is not None else None
         if labels:
-            choices = Choices.of_labels(labels)
+            names = read_labels(labels) if isinstance(labels, Path) else {label: {} for label in labels}
+            choices = Choices.of_labels(list(names) if isinstance(labels, Path) else labels, names)
         found = Calibration.load(Path(scaling)) if scaling is not None else None
         if found is None and parsed.adapter and choices is not None:
             beside = Path(parsed.adapter).expanduser() / calibration.FILE
@@ -184,6 +188,7 @@ class Assistant:
             by=differential.by(self.model) if ranked else None,
             calibrated=bool(ranked) and self._scales(language),
             papers=papers,
+            names={label: self.choices.called(label, language) for label, _ in ranked} if self.choices else {},
         )
 
     def differential(
@@ -258,7 +263,7 @@ class Assistant:
             return None
         asked = question
         if ranked and self.choices is not None:
-            asked = _ABOUT[language].format(finding=self.choices.answers[language][ranked[0][0]])
+            asked = _ABOUT[language].format(finding=self.choices.called(ranked[0][0], language))
         answer = self._library.ask(asked, language=language)
         return None if answer.refused else answer
 
@@ -275,4 +280,4 @@ def _is_in(question: str, language: str) -> bool:
 
 def _percent(share: float, language: str) -> str:
     text = f"{100 * share:.0f}"
-    return f"{text} %" if language == "en" else "٪" + text.translate(str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹"))
+    return f"{text} %" if language == "en" else text.translate(str.maketrans("0123456789", "۰۱۲۳۴۵۶۷۸۹")) + "٪"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 
-from rag_app.medical.labels import in_words, persian
+from rag_app.medical.labels import Names, known_names
 from rag_app.medical.records import Example, Turn
 
 ANOMALY = {"en": "Is there an abnormality in this image?", "fa": "آیا در این تصویر ناهنجاری دیده می‌شود؟"}
@@ -24,13 +24,13 @@ class Wording:
     Args:
         labels: in the order in which choices are shown.
         normal: the one that means nothing was found.
-        persian_names: the user's own Persian names, by label.
+        given: the user's own names. A label without a name in Persian is written there as in English.
     """
 
-    def __init__(self, labels: Sequence[str], normal: str, persian_names: Mapping[str, str] | None = None) -> None:
+    def __init__(self, labels: Sequence[str], normal: str, given: Names | None = None) -> None:
         self.normal = normal
-        given = persian_names or {}
-        self.names = {label: {"en": in_words(label), "fa": persian(label, given)} for label in labels}
+        known = known_names(labels, given or {})
+        self.names = {label: {"en": names["en"], "fa": names.get("fa", names["en"])} for label, names in known.items()}
 
     def answer(self, label: str, language: str) -> str:
         """The label as an answer in that language."""

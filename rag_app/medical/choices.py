@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 from rag_app.errors import InputError, UsageError
 from rag_app.medical.captions import Wording
+from rag_app.medical.labels import LANGUAGES, Names
 from rag_app.medical.records import Dataset
-
-LANGUAGES = ("en", "fa")
 
 
 @dataclass(frozen=True, slots=True)
 class Choices:
-    """labels in the order in which they are shown; questions by language; answers by language and label."""
+    """labels in the order in which they are shown; questions by language; answers by language and label.
+
+    names: what labels are called where they are shown, by label and language; the answers where there is none.
+    """
 
     labels: tuple[str, ...]
     questions: Mapping[str, str]
     answers: Mapping[str, Mapping[str, str]]
+    names: Names = field(default_factory=dict)
 
     @classmethod
-    def of_labels(cls, labels: Sequence[str]) -> Self:
+    def of_labels(cls, labels: Sequence[str], names: Names | None = None) -> Self:
         """As `medical prepare` asks about such labels. Raises UsageError for fewer than two, or one twice."""
         if len(labels) < 2 or len(set(labels)) < len(labels):
             raise UsageError(f"A differential needs two different labels or more, not {', '.join(labels) or 'none'}.")
-        wording = Wording(labels, normal="")
+        wording = Wording(labels, "", names)
         return cls(
             tuple(labels),
             {language: wording.diagnosis_question(language) for language in LANGUAGES},
@@ -48,7 +51,11 @@ class Choices:
         missing = {label for said in answers.values() for label in dataset.labels if label not in said}
         if missing:
             raise InputError(f"{dataset.folder} has no image of {', '.join(sorted(missing))}; prepare it again.")
-        return cls(dataset.labels, questions, answers)
+        return cls(dataset.labels, questions, answers, dataset.about.get("names", {}))
+
+    def called(self, label: str, language: str) -> str:
+        """What the label is called in that language, where it is shown."""
+        return self.names.get(label, {}).get(language) or self.answers[language][label]
 
     def of(self, language: str) -> tuple[str, tuple[str, ...]]:
         """The question in that language, and each label's answer. Raises UsageError for a language it lacks."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from rag_app.errors import InputError
+
+LANGUAGES = ("en", "fa")
+Names = Mapping[str, Mapping[str, str]]  # by label and language: what a label is called
 
 NORMAL = ("normal", "no tumor", "no finding", "no findings", "healthy", "negative", "control", "unremarkable")
 _FEW, _FEW_SHARE = 2, 0.1  # a label of so few images, or of this share of one it resembles, may be that one, misspelt
@@ -112,7 +117,49 @@ def _same(one: str, other: str) -> bool:
     return in_words(one) == in_words(other)
 
 
-def persian(label: str, given: Mapping[str, str]) -> str:
-    """What the label is called in Persian: as given, as known, else as it is written."""
-    words = in_words(label)
-    return given.get(label) or PERSIAN.get(words) or words
+def known_names(labels: Sequence[str], given: Names) -> dict[str, dict[str, str]]:
+    """What each label is called, by language: as given, else in English its words and in Persian what is known of it.
+
+    A label that nobody has named in Persian has no name there; none is made up.
+    """
+    found: dict[str, dict[str, str]] = {}
+    for label in labels:
+        words = in_words(label)
+        known = {"en": words, "fa": PERSIAN.get(words, "")} | dict(given.get(label, {}))
+        found[label] = {language: name for language, name in known.items() if name}
+    return found
+
+
+def without_persian(names: Names) -> list[str]:
+    """The labels that have no Persian name."""
+    return [label for label, known in names.items() if "fa" not in known]
+
+
+def check_named(labels: Sequence[str], given: Names) -> None:
+    """Raises InputError for a name of a label that is not there, with the nearest that is."""
+    for label in given:
+        if label not in labels:
+            near = difflib.get_close_matches(label, labels, n=1, cutoff=0.0)[0]
+            raise InputError(f"There is no label {label!r} to name. Did you mean {near!r}?")
+
+
+def read_labels(path: Path) -> dict[str, dict[str, str]]:
+    """The labels of a TOML file, in its order, each with its names by language: [no_tumor], and below it fa = "...".
+
+    Raises InputError where it cannot be read or is of another form.
+    """
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise InputError(f"{path} cannot be read as a file of labels: {exc}.") from exc
+    for label, names in raw.items():
+        if not isinstance(names, dict):
+            raise InputError(
+                f"{path}: {label!r} is no table; write ['{label}'] and its names below it, as fa = \"...\"."
+            )
+        for language, name in names.items():
+            if language not in LANGUAGES or not isinstance(name, str) or not name.strip():
+                raise InputError(
+                    f"{path}: {label!r} has {language} = {name!r}; a label has names in en and fa, texts in quotes."
+                )
+    return {label: {language: name.strip() for language, name in names.items()} for label, names in raw.items()}

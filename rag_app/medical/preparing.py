@@ -14,7 +14,7 @@ from pathlib import Path
 
 from rag_app.errors import InputError, UsageError
 from rag_app.medical.captions import Wording
-from rag_app.medical.labels import check_labels, normal_label, renamed
+from rag_app.medical.labels import Names, check_labels, check_named, known_names, normal_label, renamed
 from rag_app.medical.leaks import Leak, Pair, clusters, find_pairs, leaks_between
 from rag_app.medical.records import EXAMPLES, FORMAT, IMAGES, MANIFEST, SPLITS, Dataset, Example, Split, digest_of
 from rag_app.medical.sources import Problem, Raw, entries, read_images
@@ -31,7 +31,7 @@ class Options:
 
     normal         the label that means nothing was found; found by its name when None
     renames        old label -> new one; keep_labels: labels that look misspelt are meant so
-    persian_names  label -> what it is called in Persian
+    names          what labels are called, by label and language
     shares         of the images, by part, together 1; used where the source has no split, or `resplit` drops it
     group_columns  of a table, which the report splits by
     colour         take images with colours too; X-ray and MRI images have none
@@ -40,7 +40,7 @@ class Options:
     normal: str | None = None
     renames: Mapping[str, str] = field(default_factory=dict)
     keep_labels: bool = False
-    persian_names: Mapping[str, str] = field(default_factory=dict)
+    names: Names = field(default_factory=dict)
     shares: Mapping[Split, float] = field(default_factory=lambda: dict(SHARES))
     seed: int = 0
     resplit: bool = False
@@ -76,6 +76,7 @@ def prepare(source: Path, out: Path, options: Options, *, on_progress: OnProgres
         if not options.keep_labels:
             check_labels(labels)
         normal = normal_label(sorted(set(labels)), options.normal)
+        check_named(sorted(set(labels)), options.names)
         images = [dataclasses.replace(image, label=label) for image, label in zip(images, labels, strict=True)]
         pairs = _compared(images, scratch / IMAGES, on_progress)
         shipped = None if options.resplit else _shipped_split(images, pairs, source)
@@ -90,7 +91,7 @@ def prepare(source: Path, out: Path, options: Options, *, on_progress: OnProgres
         else:
             parts = split(together, labels, options.shares, seed=options.seed)
         leaks = leaks_between(pairs, parts, labels)
-        examples = _examples(images, parts, together, Wording(sorted(set(labels)), normal, options.persian_names))
+        examples = _examples(images, parts, together, Wording(sorted(set(labels)), normal, options.names))
         _write(
             scratch,
             examples,
@@ -290,6 +291,7 @@ def _write(
     manifest = {
         "format": FORMAT,
         "labels": labels,
+        "names": known_names(labels, options.names),
         "normal": normal,
         "source": source.name,
         "split_from": "source" if shipped else "rag-app",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _MAX_WIDTH = 100  # columns: longer lines are tiring to read
 _QUOTE_LIMIT = 400  # characters of a quote shown; the whole one is in --json and --html
+ARABIC = "\u061c"  # a mark without a shape that orders what is beside it as a letter of Persian does
 _UNPRINTABLE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
@@ -55,11 +56,19 @@ class Screen:
         room = max(self.width - max(len(indent), len(first)), 20)
         lines = textwrap.wrap(printable(text), room, break_long_words=False, break_on_hyphens=False) or [""]
         lines = [f"{first if i == 0 else indent}{line}" for i, line in enumerate(lines)]
+        return self.lines(lines, right_to_left=reads_right_to_left(text)) if self.reorder else lines
+
+    def lines(self, lines: Sequence[str], *, right_to_left: bool) -> list[str]:
+        """Lines of one direction, whatever each begins with, as this screen shows them."""
         if not self.reorder:
-            return lines
-        right_to_left = reads_right_to_left(text)
-        shown = [visual_line(line, right_to_left=right_to_left) for line in lines]
+            return list(lines)
+        shown = [visual_line(line, right_to_left=right_to_left).replace(ARABIC, "") for line in lines]
         return [_padded(line, self.width, at_right=True) for line in shown] if right_to_left else shown
+
+    @staticmethod
+    def columns(text: str) -> int:
+        """How many columns of a terminal the text takes."""
+        return _columns(text)
 
 
 def _padded(line: str, width: int, *, at_right: bool = False) -> str:
