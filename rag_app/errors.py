@@ -36,6 +36,7 @@ RagAppError
     ├── LibraryReadOnly
     ├── DiskFull
     ├── SpaceMismatch          vectors of another model or dimension
+    ├── VectorsUnavailable     the Milvus that holds their copy does not answer, refuses, or failed
     └── UnknownDocument
 
 A message is one sentence that says what failed, the value, and the next step.
@@ -187,6 +188,10 @@ class DiskFull(LibraryError):
 
 
 class SpaceMismatch(LibraryError):
+    pass
+
+
+class VectorsUnavailable(LibraryError):
     pass
 
 
