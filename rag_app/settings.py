@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -25,6 +26,9 @@ _ACCEPTED: dict[object, tuple[type | tuple[type, ...], str]] = {
     int: (int, "a whole number"),
     float: ((int, float), "a number"),
 }
+
+# Nothing, a server's address without a password in it, or a file of milvus-lite.
+_MILVUS = re.compile(r"|https?://[^\s/@]+(/[^\s@]*)?|(?!.*://).*[^/]\.db")
 
 RightToLeft = Literal["auto", "reorder", "terminal"]
 _RIGHT_TO_LEFT: tuple[str, ...] = ("auto", "reorder", "terminal")
@@ -69,6 +73,15 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
+class Vectors:
+    """Where vectors are searched: `[vectors]` in settings.toml. The library itself holds every vector."""
+
+    # "" in FAISS files beside the library; else a Milvus: "http://host:19530" or "https://host", or a path that ends in
+    # ".db", from the library's folder, for milvus-lite in this process. A token is taken from $RAG_APP_MILVUS_TOKEN.
+    milvus: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Terminal:
     """How answers are shown in a terminal: `[terminal]` in settings.toml."""
 
@@ -104,6 +117,7 @@ class Settings:
     models: Models = field(default_factory=Models)
     ingestion: Ingestion = field(default_factory=Ingestion)
     search: Search = field(default_factory=Search)
+    vectors: Vectors = field(default_factory=Vectors)
     ollama: Ollama = field(default_factory=Ollama)
     terminal: Terminal = field(default_factory=Terminal)
 
@@ -147,6 +161,11 @@ class Settings:
         ):
             if getattr(settings.ollama, key) < least:
                 raise SettingsError(f"{source}: ollama.{key} is {getattr(settings.ollama, key)}; set {least} or more.")
+        if not _MILVUS.fullmatch(settings.vectors.milvus):
+            raise SettingsError(
+                f"{source}: vectors.milvus is {settings.vectors.milvus!r}; set \"\" for FAISS files, a server such as "
+                '"http://127.0.0.1:19530", or a path that ends in ".db". A token belongs in $RAG_APP_MILVUS_TOKEN.'
+            )
         if settings.terminal.right_to_left not in _RIGHT_TO_LEFT:
             raise SettingsError(
                 f"{source}: terminal.right_to_left is {settings.terminal.right_to_left!r};"
