@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 from adapters.names import Role, load_model, parse_model_name
 from ingestion.elements import Paper
 from rag_app.embeddings import Embeddings, languages_of
-from rag_app.errors import DiskFull, LibraryDamaged, RagAppError, UsageError
+from rag_app.errors import DiskFull, LibraryDamaged, RagAppError, UsageError, VectorsUnavailable
 from rag_app.imaging.filling import ImageSpaces
 from rag_app.intake import CROPS, FILES, Intake, Parsed
 from rag_app.originals import Originals, share_files
@@ -39,6 +39,7 @@ from rag_app.reports import (
 from rag_app.settings import Settings
 from rag_app.status import library_status
 from rag_app.store import DocumentInfo, Filter, Store
+from rag_app.vectors.choosing import Vectors
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -55,7 +56,6 @@ if TYPE_CHECKING:
     from rag_app.models import LanguageModel
     from rag_app.retrieval.retriever import HybridRetriever
     from rag_app.retrieval.scoring import Weights
-    from rag_app.vectors.protocol import VectorSpace
 
 DEFAULT_FOLDER = "rag_library"
 ANSWER_LANGUAGES = ("en", "fa")
@@ -68,9 +68,9 @@ class Library:
         self.path = path
         self.settings = settings
         self._store = store
-        self._spaces: dict[str, VectorSpace] = {}
-        self._embeddings = Embeddings(path, store, settings, self._space)
-        self._images = ImageSpaces(path, store, settings, self._space)
+        self._vectors = Vectors(store, settings)
+        self._embeddings = Embeddings(path, store, settings, self._vectors.space)
+        self._images = ImageSpaces(path, store, settings, self._vectors.space)
         self._image_search: ImageSearch | None = None
 
     @classmethod
@@ -270,11 +270,16 @@ class Library:
             found += [f"The stored copy of {name} is missing: ingest it again." for name in before.missing_files]
             found += [f"{name} is needed by no document." for name in before.orphans]
             done = self._store.repair()
+            unreachable: list[str] = []
             for info in self._store.spaces():
-                self._space(info.name).rebuild()
-                done.append(f"The index of {info.name} was built anew ({info.vectors} vectors).")
+                try:
+                    self._vectors.space(info.name).rebuild()
+                except VectorsUnavailable as exc:
+                    unreachable.append(str(exc))
+                else:
+                    done.append(f"The index of {info.name} was built anew ({info.vectors} vectors).")
             after = self._store.integrity()
-        return RepairReport(tuple(found), tuple(done), sound=after.sound)
+        return RepairReport((*found, *dict.fromkeys(unreachable)), tuple(done), sound=after.sound and not unreachable)
 
     # --- asking -----------------------------------------------------------------------------------------------------
 
@@ -493,7 +498,7 @@ class Library:
 
     def status(self) -> LibraryStatus:
         """What the library holds; cheap."""
-        return library_status(self.path, self._store, note=self._note())
+        return library_status(self.path, self._store, note=.join(filter(None, (self._note(), self._vectors.note()))) or None)
 
     def _note(self) -> str | None:
         return " ".join(note for note in (self._embeddings.note(), self._images.note()) if note) or None
@@ -527,13 +532,6 @@ class Library:
 
     def _model(self, role: Role, name: str) -> Any:  # Any: each role has its own class
         return load_model(role, parse_model_name(name), self.settings)
-
-    def _space(self, name: str) -> VectorSpace:
-        from rag_app.vectors.space import Space
-
-        if name not in self._spaces:
-            self._spaces[name] = Space(self._store, name)
-        return self._spaces[name]
 
 
 def _answer_language(language: str | None) -> str | None:
