@@ -498,7 +498,8 @@ class Library:
 
     def status(self) -> LibraryStatus:
         """What the library holds; cheap."""
-        return library_status(self.path, self._store, note=.join(filter(None, (self._note(), self._vectors.note()))) or None)
+        notes = (self._note(), self._vectors.note())
+        return library_status(self.path, self._store, note=" ".join(note for note in notes if note) or None)
 
     def _note(self) -> str | None:
         return " ".join(note for note in (self._embeddings.note(), self._images.note()) if note) or None

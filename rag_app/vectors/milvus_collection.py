@@ -131,7 +131,7 @@ class Collection:
                 self._milvus.client().delete(self.name, ids=list(ids[start : start + _ROWS_AT_ONCE]), timeout=CALL_S)
 
     def settle(self) -> None:
-        """Let milvus-lite put what is in memory into files: a search takes a tenth of the time. Servers do so anyway."""
+        """Let milvus-lite put what is in memory into files, for searches ten times as fast; servers do so anyway."""
         if self._milvus.lite:
             with self._milvus.translated():
                 self._milvus.client().flush(self.name, timeout=CALL_S)
