@@ -83,7 +83,7 @@ class ClusterPool:
         except InputError as exc:
             return _done(Outcome([], exc))
         send = partial(self._run_call.remote, request, files, self._limits, fresh, self._versions)
-        lost = ParserCrashed(f"{MOST_LOSSES} workers of the cluster were lost while they read it")
+        lost = ParserCrashed(f"it had {MOST_LOSSES} workers of the cluster lost while they read it")
         return self._put(_Call(send, Outcome([], lost)), first=first)
 
     def make(self, paper: Paper, recipe: Recipe, descriptions: Mapping[str, Any]) -> Future[Made]:

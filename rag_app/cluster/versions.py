@@ -22,12 +22,22 @@ _DISTRIBUTIONS = (
     "pillow",
 )
 _ROOT = Path(__file__).parent.parent.parent
-_CODE = ("rag_app", "ingestion", "adapters")
+_CODE = (  # what makes a paper, and what passes between driver and nodes
+    "ingestion/**/*.py",
+    "adapters/*.py",
+    "adapters/builtin/*.py",
+    "rag_app/cluster/*.py",
+    "rag_app/embeddings.py",
+    "rag_app/errors.py",
+    "rag_app/imaging/filling.py",
+    "rag_app/making.py",
+    "rag_app/settings.py",
+)
 
 
 @lru_cache(maxsize=1)
 def versions() -> Mapping[str, str]:
-    """By name, versions of Python and of the libraries that make a paper; and a digest of our own code."""
+    """By name, versions of Python and of the libraries that make a paper; and a digest of our own code for it."""
     from ingestion.ocr import available
 
     found = {"Python": platform.python_version()}
@@ -47,8 +57,8 @@ def difference(there: Mapping[str, str], here: Mapping[str, str]) -> str | None:
 
 def _digest() -> str:
     digest = hashlib.sha256()
-    for package in _CODE:
-        for file in sorted((_ROOT / package).rglob("*.py")):
+    for pattern in _CODE:
+        for file in sorted(_ROOT.glob(pattern)):
             digest.update(f"{file.relative_to(_ROOT).as_posix()}\0".encode())
             digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
