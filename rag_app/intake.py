@@ -133,7 +133,8 @@ class Intake:
 
         def on_repeated(count: int) -> None:
             if count:
-                self.notes.append(f"Workers of the cluster were lost; {count} batches were done again by others.")
+                batches = "1 batch was" if count == 1 else f"{count} batches were"
+                self.notes.append(f"Workers of the cluster were lost; {batches} done again by others.")
 
         return read_on_cluster(
             paths,
