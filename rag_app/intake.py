@@ -28,11 +28,13 @@ from rag_app.making import Made, make
 from rag_app.originals import Originals
 from rag_app.reports import DocumentReport
 from rag_app.settings import Settings
-from rag_app.store import Store
+from rag_app.store import Alias, DocumentInfo, Store
 from rag_app.store.failures import os_errors
+from rag_app.store.naming import place
 from rag_app.store.replacing import flush_names
 
 CROPS, FILES, CACHE = "crops", "files", "cache"
+_HASHING = 4  # files whose digests are taken at the same time: threads, the work is done in C
 
 Progress = Callable[[int, int], None]  # pages done, pages known so far
 
@@ -60,6 +62,7 @@ class Intake:
         self._embeddings = embeddings
         self._images = images
         self._originals = Originals(folder / FILES)
+        self._parser = parser_name()
 
     def take(
         self, paths: Iterable[str | Path], *, workers: int, password: str | None, on_progress: Progress | None
@@ -67,8 +70,10 @@ class Intake:
         """A report for each file, unchanged and unreadable ones first; see `Library.ingest`. workers 0: one a core."""
         reports: list[DocumentReport] = []
         fresh: dict[str, list[Path]] = {}
-        for path in find_files(paths):
-            self._look_at(path, fresh, reports)
+        found = find_files(paths)
+        with ThreadPoolExecutor(_HASHING) as hashing:
+            for path, sha256 in zip(found, hashing.map(_sha256_of, found), strict=True):
+                self._look_at(path, sha256, fresh, reports)
         if fresh:
             reports += self._read(list(fresh.values()), workers or None, password, _summed(on_progress))
         return reports
@@ -89,7 +94,7 @@ class Intake:
                 if result.paper is not None:
                     for twin in twins[result.path]:
                         self._store.add_alias(result.paper.sha256, twin)
-                        yield self._unchanged(result.paper.sha256)
+                        yield _unchanged(self._store.find_document(result.paper.sha256))
         self._save()
 
     def _read_here(
@@ -176,30 +181,28 @@ class Intake:
         self._embeddings.ready()
         self._images.ready()
 
-    def _look_at(self, path: Path, fresh: dict[str, list[Path]], reports: list[DocumentReport]) -> None:
+    def _look_at(
+        self, path: Path, sha256: str | InputError, fresh: dict[str, list[Path]], reports: list[DocumentReport]
+    ) -> None:
         """Sort a file into those to read, by content, or report it as unchanged or unreadable."""
-        try:
-            sha256 = sha256_of(path)
-        except InputError as exc:
-            reports.append(DocumentReport(path.name, None, 0, {}, error=str(exc)))
-            return
-        if self._is_read(sha256):
-            self._store.add_alias(sha256, path)
-            reports.append(self._unchanged(sha256))
+        if isinstance(sha256, InputError):
+            reports.append(DocumentReport(path.name, None, 0, {}, error=str(sha256)))
+        elif self._store.has(sha256, parser=self._parser) and self._is_whole(info := self._store.find_document(sha256)):
+            if Alias(path.name, place(path)) in info.aliases:
+                reports.append(_unchanged(info))
+            else:
+                self._store.add_alias(sha256, path)
+                reports.append(_unchanged(self._store.find_document(sha256)))
         else:
             fresh.setdefault(sha256, []).append(path)
 
-    def _is_read(self, sha256: str) -> bool:
-        """Whether this content is in the library, whole, as today's parser and today's OCR would read it."""
-        if not self._store.has(sha256, parser=parser_name()) or self._originals.find(sha256) is None:
+    def _is_whole(self, info: DocumentInfo) -> bool:
+        """Whether a document's files are there, and its pages are read as today's OCR would read them."""
+        if self._originals.find(info.document_id) is None:
             return False
-        if not all((self._folder / CROPS / name).is_file() for name in self._store.crops(sha256)):
+        if not all((self._folder / CROPS / name).is_file() for name in self._store.crops(info.document_id)):
             return False
-        return not scans_can_be_read_now(self._store.find_document(sha256).problems)
-
-    def _unchanged(self, sha256: str) -> DocumentReport:
-        info = self._store.find_document(sha256)
-        return DocumentReport(info.name, sha256, info.pages, info.nodes, info.problems, skipped=True)
+        return not scans_can_be_read_now(info.problems)
 
     def _take(self, result: ReadResult) -> DocumentReport:
         """Embed and commit one paper that was read."""
@@ -240,6 +243,18 @@ class Intake:
         return DocumentReport(
             committed.name, paper.sha256, len(paper.pages), dict(counts), paper.problems, seconds=seconds
         )
+
+
+def _unchanged(info: DocumentInfo) -> DocumentReport:
+    return DocumentReport(info.name, info.document_id, info.pages, info.nodes, info.problems, skipped=True)
+
+
+def _sha256_of(path: Path) -> str | InputError:
+    """The digest of a file, or why it cannot be read."""
+    try:
+        return sha256_of(path)
+    except InputError as exc:
+        return exc
 
 
 def _summed(on_progress: Progress | None) -> Callable[[Path, int, int], None]:

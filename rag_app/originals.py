@@ -6,6 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from ingestion.files import PDF_SUFFIXES, PICTURE_SUFFIXES
 from rag_app.errors import InputError
 from rag_app.store.failures import os_errors
 from rag_app.store.replacing import flush_names
@@ -21,7 +22,8 @@ class Originals:
 
     def find(self, sha256: str) -> Path | None:
         """The copy of a document; None when there is none."""
-        return next((path for path in self._folder.glob(f"{sha256}.*") if path.suffix != ".tmp"), None)
+        copies = (self._folder / f"{sha256}{suffix}" for suffix in PDF_SUFFIXES | PICTURE_SUFFIXES)
+        return next((path for path in copies if path.is_file()), None)
 
     def keep(self, path: Path, sha256: str) -> None:
         """Copy `path` in, whole or not at all.
