@@ -78,7 +78,7 @@ def load(source: Source, *, device: str | None = None) -> Parts:
             from adapters.lora.vision_language import load_adapter
 
             model = load_adapter(model, source.adapter, base=source.base, base_fingerprint=marks)
-        processor = _processor(source, found)
+        processor = load_processor(source, found)
     model.eval().requires_grad_(False)
     return Parts(source, model, processor, marks, found.revision, found.folder, device)
 
@@ -158,7 +158,11 @@ def check_architecture(source: Source, folder: Path) -> None:
         )
 
 
-def _processor(source: Source, found: files.Files) -> Any:  # Any: ProcessorMixin
+def load_processor(source: Source, found: files.Files) -> Any:  # Any: ProcessorMixin
+    """Its AutoProcessor alone, the adapter's own where it has one; torchvision can be imported, see `load`.
+
+    Raises ModelUnsuitable where there is none for pictures and text, or it has no chat template.
+    """
     from transformers import AutoProcessor
 
     folder = found.folder

@@ -13,6 +13,7 @@ from pathlib import Path
 from adapters.huggingface import files
 from adapters.huggingface.loading import Parts, load
 from adapters.huggingface.naming import Source
+from adapters.huggingface.pixels import budget, write_budget
 from adapters.huggingface.silence import silent_libraries
 from adapters.lora.vision_language import merge_adapter
 from rag_app.errors import ModelUnsuitable, UsageError
@@ -25,7 +26,8 @@ def merge(source: Source, out: Path) -> Path:
     """Write the model `source`, with its adapter merged, to the folder `out`, which appears only when it is whole.
 
     Its weights have the base's names and type. Its configuration, tokenizer and processor are the base's own files:
-    transformers would write them in its newest form, which converters misread without saying so.
+    transformers would write them in its newest form, which converters misread without saying so. Only the pixel budget
+    in them is the adapter's.
 
     Raises:
         UsageError: no adapter is named, or `out` holds something already.
@@ -57,6 +59,9 @@ def merge(source: Source, out: Path) -> Path:
             for file in base.folder.glob(pattern):
                 if file.name != files.INDEX and not file.name.startswith("adapter_"):
                     shutil.copyfile(file, scratch / file.name)
+        seen = budget(parts.processor)
+        if seen is not None:
+            write_budget(scratch, seen)
         if out.exists():
             out.rmdir()
         scratch.chmod(0o755)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def export(call: Call, *, name: str, out: Path, ollama: str | None, data: Path |
     """
     from rag_app.medical import DISCLAIMER
     from rag_app.medical.exporting import export as merge
-    from rag_app.medical.exporting import look
+    from rag_app.medical.exporting import look, shown_otherwise
     from rag_app.medical.records import Dataset
 
     if ollama and data is None:
@@ -67,6 +68,13 @@ def export(call: Call, *, name: str, out: Path, ollama: str | None, data: Path |
         sight = look(model, dataset)
         document |= {"ollama": f"ollama:{ollama}", "sight": sight.to_dict()}
         lines += _told(sight, ollama)
+        if budgets := shown_otherwise(out):
+            tuned, served = budgets
+            lines.append(
+                f"It was tuned on pictures of {tuned}; Ollama shows it {served}. Measure it there, or train with "
+                f"--min-pixels {served.smallest} --max-pixels {served.largest}."
+            )
+            document["pixels"] = {"tuned": asdict(tuned), "ollama": asdict(served)}
     lines.append(DISCLAIMER["en"])
     return Shown(document, "\n".join(lines), exit_code=1 if sight is not None and not sight.sees else 0)
 

@@ -84,6 +84,16 @@ _COUNT = click.IntRange(1, 1_000_000)
     default=None,
     help="Less memory, more time: activations computed again. [default: on a GPU]",
 )
+@click.option(
+    "--min-pixels",
+    type=click.IntRange(1, 100_000_000),
+    metavar="N",
+    help="Of a picture as a Qwen-VL model sees it: smaller ones are enlarged. Ollama shows Qwen2.5-VL at least 802816. "
+    "[default: the model's]",
+)
+@click.option(
+    "--max-pixels", type=click.IntRange(1, 100_000_000), metavar="N", help="Larger ones are made smaller; saves memory."
+)
 @click.option("--seed", type=int, default=0, show_default=True, metavar="N")
 @click.option("--fits", is_flag=True, help="Start although the estimated memory is more than there is.")
 @pass_call

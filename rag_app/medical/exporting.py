@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapters.names import parse_model_name
 from rag_app.errors import UsageError
 from rag_app.medical.records import Dataset
 from rag_app.models import LanguageModel
+
+if TYPE_CHECKING:
+    from adapters.huggingface.pixels import Budget
 
 MODELFILE = "Modelfile"
 
@@ -48,6 +51,22 @@ def export(name: str, out: Path) -> Path:
     merge(parse_source(named), out)
     (out / MODELFILE).write_text("FROM .\nPARAMETER temperature 0\n", encoding="utf-8")
     return out
+
+
+def shown_otherwise(folder: Path) -> tuple[Budget, Budget] | None:
+    """The pixel budgets at which the merged model in `folder` was tuned and at which Ollama shows it its pictures.
+
+    None where they are the same, or where the model brings every picture to a size of its own.
+    """
+    from adapters.huggingface import files
+    from adapters.huggingface.loading import load_processor
+    from adapters.huggingface.naming import Source
+    from adapters.huggingface.pixels import budget, served_by_ollama
+
+    source = Source(folder=folder.absolute())
+    processor = load_processor(source, files.locate(source))
+    tuned, served = budget(processor), served_by_ollama(processor)
+    return (tuned, served) if tuned and served else None
 
 
 def look(model: LanguageModel, dataset: Dataset) -> Sight:

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,10 +16,11 @@ from pathlib import Path
 import pytest
 
 from adapters.huggingface.loading import load_parts
+from adapters.huggingface.pixels import Budget, budget
 from adapters.training.supervised.collating import Collator
 from adapters.training.supervised.options import Options
 from rag_app.errors import ModelUnsuitable, UsageError
-from rag_app.medical.exporting import export
+from rag_app.medical.exporting import export, shown_otherwise
 from rag_app.medical.records import Dataset
 from rag_app.medical.training import items, train
 from tests.commands import CommandLine
@@ -78,6 +81,41 @@ def test_all_but_the_weights_is_the_bases_own(tuned: Callable[[str], tuple[Path,
     assert (out / "Modelfile").read_text(encoding="utf-8").startswith("FROM .")
 
 
+@pytest.mark.parametrize("form", ["as transformers 5 saves it", "as on the hub", "both"])
+def test_the_merged_model_sees_pictures_at_the_size_they_were_learned(
+    made: dict[str, Path], data: Dataset, tmp_path: Path, form: str
+) -> None:
+    import torch
+
+    base, adapter = shutil.copytree(made["qwen2_5_vl"], tmp_path / "base"), tmp_path / "adapter"
+    whole = json.loads((base / "processor_config.json").read_text(encoding="utf-8"))
+    if form != "as transformers 5 saves it":
+        hub = {key: value for key, value in whole["image_processor"].items() if key != "size"}
+        hub |= {"min_pixels": 3136, "max_pixels": 12544, "processor_class": "Qwen2_5_VLProcessor"}
+        (base / "preprocessor_config.json").write_text(json.dumps(hub))
+    if form == "as on the hub":
+        (base / "processor_config.json").unlink()
+    options = dataclasses.replace(QUICK, min_pixels=168 * 168, max_pixels=200 * 200)
+    train(str(base), data, adapter, options=options, kinds=("diagnosis",), languages=("en",), device="cpu")
+    out = export(f"hf:{base}+{adapter}", tmp_path / "merged")
+    tuned, merged = load_parts(str(base), adapter=adapter, device="cpu"), load_parts(str(out), device="cpu")
+    assert budget(tuned.processor) == budget(merged.processor) == Budget(168 * 168, 200 * 200)
+    rows = items(data, "test")[:2]
+    one, other = Collator(tuned.processor, "tuned")(rows), Collator(merged.processor, "merged")(rows)
+    assert one["pixel_values"].shape[0] == 2 * 4 * 6 * 6
+    assert torch.equal(one["pixel_values"], other["pixel_values"])
+    with torch.inference_mode():
+        assert torch.allclose(tuned.model(**one).logits, merged.model(**other).logits, atol=1e-4)
+    for file in base.glob("*.json"):  # nothing else of the base's own files is changed
+        before, after = (json.loads((folder / file.name).read_text(encoding="utf-8")) for folder in (base, out))
+        for raw in (before, after):
+            pictures = raw.get("image_processor", raw)
+            for key in ("size", "min_pixels", "max_pixels"):
+                pictures.pop(key, None)
+        assert before == after, file.name
+    assert shown_otherwise(out) == (Budget(168 * 168, 200 * 200), Budget(1024 * 784, 4096 * 784))
+
+
 def test_what_cannot_be_merged(tuned: Callable[[str], tuple[Path, Path]], tmp_path: Path) -> None:
     base, adapter = tuned("qwen2_5_vl")
     with pytest.raises(UsageError, match="no adapter to merge"):
@@ -136,6 +174,26 @@ def test_a_model_of_ollama_is_looked_at(
         assert called == ["create", "mine", "-f", str(out / "Modelfile")]
         assert host == server.url
     assert told["sight"]["sees"] is sees
+
+
+def test_it_is_said_that_ollama_shows_pictures_at_another_size(
+    tuned: Callable[[str], tuple[Path, Path]],
+    data: Dataset,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rag_app: CommandLine,
+) -> None:
+    made, adapter = tuned("qwen2_5_vl")
+    base = shutil.copytree(made, tmp_path / "base")
+    config = json.loads((base / "config.json").read_text(encoding="utf-8"))
+    (base / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 2}))  # as flat as on the hub
+    monkeypatch.setenv("PATH", f"{a_program(tmp_path / 'bin')}{os.pathsep}{os.environ['PATH']}")
+    with OllamaServer(models=[Model("mine", {"completion", "vision"})]) as server:
+        monkeypatch.setenv("OLLAMA_HOST", server.url)
+        words = ("--out", tmp_path / "merged", "--ollama", "mine", "--data", data.folder)
+        done = rag_app("medical", "export", f"hf:{base}+{adapter}", *words)
+    assert "tuned on pictures of 3,136 to 12,544 pixels; Ollama shows it 802,816 to 3,211,264" in done.stdout
+    assert "--min-pixels 802816 --max-pixels 3211264" in done.stdout
 
 
 def test_what_ollama_will_not_make(

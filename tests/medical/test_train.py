@@ -217,6 +217,32 @@ def test_a_loss_that_is_no_number_stops_it(made: dict[str, Path], data: Dataset,
         )
 
 
+def test_pictures_are_learned_at_the_size_they_will_be_shown(
+    made: dict[str, Path], data: Dataset, tmp_path: Path
+) -> None:
+    name, out = str(made["qwen2_5_vl"]), tmp_path / "out"
+    patches = 4 * 6 * 6  # of 14 pixels a side, four to a token
+    options = dataclasses.replace(QUICK, steps=1, min_pixels=168 * 168, max_pixels=168 * 168)
+    train(name, data, out, options=options, **ONLY)
+    parts = load_parts(name, adapter=out, device="cpu")
+    batch = Collator(parts.processor, name)(items(data, "test")[:1])
+    assert batch["pixel_values"].shape[0] == patches
+    said = read_origin(out).options
+    assert (said["min_pixels"], said["max_pixels"]) == (168 * 168, 168 * 168)
+
+
+def test_a_size_that_cannot_be_shown(made: dict[str, Path], data: Dataset, tmp_path: Path) -> None:
+    name, out = str(made["qwen2_5_vl"]), tmp_path / "out"
+    with pytest.raises(ModelUnsuitable, match="brings every picture to a size of its own: leave out --min-pixels"):
+        train(str(made["gemma3"]), data, out, options=dataclasses.replace(QUICK, max_pixels=10_000), **ONLY)
+    with pytest.raises(UsageError, match="200,000 to 12,544 pixels: set --min-pixels and --max-pixels"):
+        train(name, data, out, options=dataclasses.replace(QUICK, min_pixels=200_000), **ONLY)
+    served = dataclasses.replace(QUICK, min_pixels=802_816, max_pixels=3_211_264)  # 1024 tokens; this model reads 1024
+    with pytest.raises(ModelUnsuitable, match=r"have 1,0\d\d tokens, but .* reads 1,024 in all"):
+        train(name, data, out, options=served, **ONLY)
+    assert not out.exists()
+
+
 @pytest.mark.skipif(importlib.util.find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
 def test_four_bits(made: dict[str, Path], data: Dataset, tmp_path: Path) -> None:
     options = dataclasses.replace(QUICK, four_bit=True)
@@ -246,11 +272,11 @@ def test_the_estimate_counts_weights_and_optimizer_to_the_byte(made: dict[str, P
     parameters = sum(one.numel() for one in parts.model.parameters())
     model = attach(parts.model, parts=PARTS, rank=4, alpha=8, dropout=0.0, seed=0)
     trained = sum(one.numel() for one in model.parameters() if one.requires_grad)
-    batch = Collator(parts.processor, "tiny")(items(data, "train")[:2])
-    full, little = (memory.estimate(model, batch, checkpointing=one, device="cpu") for one in (False, True))
-    assert full.weights == parameters * 4
-    assert full.trained == trained * 16
-    assert little.activations < full.activations
+    batch = Collator(parts.processor, "tiny")(items(data, "train")[:1])
+    found = memory.estimate(model, batch, rows=2, device="cpu")
+    assert found.weights == parameters * 4
+    assert found.trained == trained * 16
+    assert found.activations == 2 * memory.estimate(model, batch, rows=1, device="cpu").activations
 
 
 def test_bad_data_is_said(made: dict[str, Path], data: Dataset, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,74 +14,75 @@ from rag_app.errors import ModelUnsuitable
 
 _GB = 2**30
 _OPTIMIZER = 16  # bytes of a trained weight: itself, its gradient and AdamW's two moments, all fp32
-_KEPT = 34  # bytes of a layer's activations per token and hidden unit at 2 bytes each (Korthikanti et al., 2022)
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
     """Bytes: of the base model's weights, of what is trained with its optimizer, of activations; free: to be had.
 
-    It is rough: attention's own working memory and what the allocator wastes are not in it.
+    rows: questions in a batch, which share the activations evenly. at_least: the trial was broken off, so it is more.
+    What the allocator wastes, and operators hold inside them, is not in it.
     """
 
     weights: int
     trained: int
     activations: int
     free: int
+    rows: int = 1
+    at_least: bool = False
 
     @property
     def total(self) -> int:
         return self.weights + self.trained + self.activations
 
+    @property
+    def fits(self) -> bool:
+        return not self.at_least and self.total <= self.free
+
     def __str__(self) -> str:
         return (
-            f"about {self.total / _GB:.1f} GB of memory ({self.weights / _GB:.1f} weights, "
-            f"{self.trained / _GB:.1f} trained part, {self.activations / _GB:.1f} activations), "
-            f"{self.free / _GB:.1f} GB are free"
+            f"{'more than' if self.at_least else 'about'} {self.total / _GB:.1f} GB of memory "
+            f"({self.weights / _GB:.1f} weights, {self.trained / _GB:.1f} trained part, "
+            f"{self.activations / _GB:.1f} activations), {self.free / _GB:.1f} GB are free"
         )
 
 
-def estimate(model: Any, batch: Mapping[str, Any], *, checkpointing: bool, device: str) -> Estimate:
-    """What training `model`, with its LoRA layers in it, takes with batches like `batch`, the longest one.
+def estimate(model: Any, largest: Mapping[str, Any], *, rows: int, device: str) -> Estimate:
+    """What training `model`, with its LoRA layers in it, takes with `rows` questions in a batch.
 
-    model: peft's PeftModel, its weights loaded already, so `free` has them added.
+    One question goes through the model and back, and what is held meanwhile is counted; all rows of a batch are padded
+    to the same length, so they take the same. Costs one pass.
+
+    model: peft's PeftModel, loaded already. largest: a batch of one, with the largest picture and the longest answer.
     """
     import torch
 
+    from adapters.training.supervised.trial import TooMuch, bytes_of_a_step
+
     weights = sum(one.numel() * one.element_size() for one in model.parameters() if not one.requires_grad)
     trained = _OPTIMIZER * sum(one.numel() for one in model.parameters() if one.requires_grad)
-    config = model.config
-    size = 2 if device.startswith("cuda") else 4
-    rows, tokens = batch["input_ids"].shape
-    text = config.get_text_config()
-    activations = _activations(text, rows * tokens, size, checkpointing)
-    # Logits, their gradient and the loss's softmax are in fp32.
-    activations += rows * tokens * text.vocab_size * (size + 8)
-    vision = getattr(config, "vision_config", None)
-    pixels = batch.get("pixel_values")
-    if vision is not None and pixels is not None:
-        activations += _activations(vision, _patches(pixels, vision), size, checkpointing)
-    if device.startswith("cuda"):
-        free = torch.cuda.mem_get_info()[0]
-    else:
-        import psutil
-
-        free = psutil.virtual_memory().available
-    return Estimate(weights, trained, activations, free + weights)
+    free = _free(device)
+    limit = max(0, free - trained)
+    try:
+        row, broken_off = bytes_of_a_step(model, largest, device=device, limit=limit), False
+    except (TooMuch, torch.OutOfMemoryError):
+        row, broken_off = limit, True
+    return Estimate(weights, trained, rows * row, free + weights, rows, broken_off)
 
 
-def check_fits(found: Estimate, *, batch: int, four_bit: bool, checkpointing: bool) -> None:
+def check_fits(found: Estimate, *, four_bit: bool, checkpointing: bool) -> None:
     """Raises ModelUnsuitable, with what to change, where the estimate is more than there is."""
-    if found.total <= found.free:
+    if found.fits:
         return
     changes = []
-    if batch > 1:
-        changes.append(f"--batch {max(1, batch // 2)} with --accumulate doubled")
+    room = (found.free - found.weights - found.trained) * found.rows // max(1, found.activations)
+    if found.rows > 1 and (room or found.at_least):
+        changes.append(f"--batch {max(1, min(room, found.rows // 2))} with more --accumulate")
     if not checkpointing:
         changes.append("--checkpointing")
     if not four_bit:
         changes.append("--four-bit (with a GPU)")
-    changes.append("smaller images" if found.activations > found.weights else "a smaller model")
+    changes.append("smaller images (--max-pixels)" if found.activations > found.weights else "a smaller model")
     raise ModelUnsuitable(
         f"Training takes {found}, so it will not fit. Try {', or '.join(changes)}; --fits skips this."
     )
@@ -92,23 +94,21 @@ def used(device: str) -> int:
         import torch
 
         return torch.cuda.max_memory_allocated()
+    if sys.platform == "win32":
+        import psutil
+
+        return psutil.Process().memory_info().peak_wset
     import resource
-    import sys
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _activations(config: Any, tokens: int, size: int, checkpointing: bool) -> int:  # Any: PretrainedConfig
-    hidden = getattr(config, "hidden_size", None) or getattr(config, "embed_dim", 0)
-    layers = getattr(config, "num_hidden_layers", None) or getattr(config, "depth", 0)
-    layer = tokens * hidden * _KEPT * size // 2
-    return layer + layers * tokens * hidden * size if checkpointing else layers * layer
+def _free(device: str) -> int:
+    if device.startswith("cuda"):
+        import torch
 
+        return torch.cuda.mem_get_info()[0]
+    import psutil
 
-def _patches(pixels: Any, config: Any) -> int:  # Any: a tensor, PretrainedConfig
-    """Patches in a batch: Qwen hands over (patches, values), all others (..., channels, height, width)."""
-    if pixels.dim() == 2:
-        return pixels.shape[0]
-    patch = getattr(config, "patch_size", 14)
-    return pixels.numel() // (3 * patch * patch)
+    return psutil.virtual_memory().available

@@ -20,6 +20,8 @@ class Options:
     check_every      steps between such checks, each of which leaves a checkpoint; None: once an epoch
     four_bit         QLoRA: the base model in nf4; None: on a GPU where bitsandbytes is installed
     checkpointing    compute activations again instead of keeping them; None: on a GPU
+    min_pixels, max_pixels  that a picture has when the model sees it; None: as its processor says; see
+                     adapters.huggingface.pixels
     """
 
     parts: tuple[Part, ...] = PARTS
@@ -37,6 +39,8 @@ class Options:
     check_every: int | None = None
     four_bit: bool | None = None
     checkpointing: bool | None = None
+    min_pixels: int | None = None
+    max_pixels: int | None = None
     seed: int = 0
 
 

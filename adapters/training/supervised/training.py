@@ -17,14 +17,17 @@ from typing import Any
 from adapters.huggingface import files
 from adapters.huggingface.loading import Parts, check_installed, load
 from adapters.huggingface.naming import Source, parse_source
+from adapters.huggingface.pixels import budget, set_budget
+from adapters.huggingface.prompting import context_tokens
 from adapters.huggingface.silence import silent_libraries
 from adapters.lora.vision_language import Origin, attach, save_adapter
 from adapters.names import parse_model_name
 from adapters.training.supervised import folder, memory
+from adapters.training.supervised.checking import check_items, check_length, largest_item
 from adapters.training.supervised.collating import Collator, Item
 from adapters.training.supervised.options import Options, Progress
 from adapters.training.supervised.running import run_to_end, trainer_of
-from rag_app.errors import InputError, UsageError
+from rag_app.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,8 @@ def fine_tune(
     Raises:
         UsageError: something is in `out` already, nothing to resume, or what is resumed began otherwise.
         InputError: no items, or a picture that is not there.
-        UnknownName, WeightsMissing, ModelUnsuitable: see `load_parts`; or it will not fit.
+        UnknownName, WeightsMissing, ModelUnsuitable: see `load_parts`; or it will not fit, into memory or into the
+            model's context; or the model has no pixel budget to set.
         ModelFailed: not enough memory after all, or the loss is no number any more.
     """
     options = options or Options()
@@ -94,11 +98,12 @@ def fine_tune(
     if named.adapter:
         raise UsageError(f"{name} has an adapter already; name the model alone, {named.scheme}:{named.rest}.")
     source = parse_source(named)
-    _check_items(train, validation)
+    check_items(train, validation)
     (folder.check_unfinished if resume else folder.check_empty)(out)
     source = dataclasses.replace(source, quantised=_four_bit(source, options, device))
     check_installed(source)
     parts = load(source, device=device)
+    set_budget(parts.processor, smallest=options.min_pixels, largest=options.max_pixels, name=source.name)
     run = {
         "base": source.base,
         "weights": parts.fingerprint,
@@ -112,11 +117,12 @@ def fine_tune(
         folder.check_empty(out)
     model, checkpointing = _attached(parts, options)
     collator = Collator(parts.processor, source.base)
-    longest = sorted(train, key=lambda item: len(item.question) + len(item.answer))[-options.batch :]
-    found = memory.estimate(model, collator(longest), checkpointing=checkpointing, device=parts.device)
+    largest = collator([largest_item([*train, *validation])])
+    check_length(largest["input_ids"].shape[1], context_tokens(model), source)
+    found = memory.estimate(model, largest, rows=options.batch, device=parts.device)
     on_estimate(found)
     if not fits:
-        memory.check_fits(found, batch=options.batch, four_bit=source.quantised, checkpointing=checkpointing)
+        memory.check_fits(found, four_bit=source.quantised, checkpointing=checkpointing)
     if not resume:
         folder.begin(out, run)
     began = time.monotonic()
@@ -147,7 +153,12 @@ def fine_tune(
         base_fingerprint=parts.fingerprint,
         revision=parts.revision,
         data=data,
-        options={**dataclasses.asdict(options), "four_bit": source.quantised, "checkpointing": checkpointing},
+        options={
+            **dataclasses.asdict(options),
+            "four_bit": source.quantised,
+            "checkpointing": checkpointing,
+            **_pixels(parts),
+        },
         metrics={
             "validation loss of the model itself": report.loss_before,
             "validation loss with the adapter": report.loss,
@@ -201,13 +212,10 @@ def _keep_gradients(model: Any) -> None:  # Any: PeftModel
             module.support_avx512bf16_for_cpu = False
 
 
-def _check_items(train: Sequence[Item], validation: Sequence[Item]) -> None:
-    for part, items in (("train", train), ("validation", validation)):
-        if not items:
-            raise InputError(f"The {part} part has no question to learn from; prepare the dataset with one.")
-    missing = sorted({item.image for item in (*train, *validation) if not item.image.is_file()})
-    if missing:
-        raise InputError(f"{len(missing)} pictures are not there, {missing[0]} first; prepare the dataset again.")
+def _pixels(parts: Parts) -> dict[str, int]:
+    """The pixel budget it is trained at, under the names of the options; of a model that has none, nothing."""
+    found = budget(parts.processor)
+    return {"min_pixels": found.smallest, "max_pixels": found.largest} if found else {}
 
 
 def _report(
