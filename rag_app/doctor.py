@@ -58,6 +58,7 @@ def diagnose(library: Path) -> list[Check]:
         check_ocr,
         lambda: check_disk(library),
         lambda: check_library(library),
+        lambda: check_milvus(library),
         lambda: check_ollama(library),
     ]
     found: list[Check] = []
@@ -160,14 +161,16 @@ def check_disk(library: Path) -> Check:
 
 def check_library(library: Path) -> Check:
     """Whether the library opens and its parts agree."""
+    from rag_app.settings import Settings
     from rag_app.store import Store
-    from rag_app.vectors.space import Space
+    from rag_app.vectors.choosing import Vectors
 
     try:
         with Store.open(library, create=False, read_only=True) as store:
             found = store.integrity()
             papers = len(store.documents())
-            indexes = [problem for info in store.spaces() if (problem := Space(store, info.name).check())]
+            files = Vectors(store, Settings())  # what is in a Milvus is looked at by itself
+            indexes = [problem for info in store.spaces() if (problem := files.space(info.name).check())]
     except LibraryNotFound:
         return Check("library", "note", f"none at {library} yet", "rag-app ingest PAPERS")
     except RagAppError as exc:
@@ -184,6 +187,29 @@ def check_library(library: Path) -> Check:
     message = "; ".join(f"{what}: {len(names)} ({names[0]})" for what, names in counts.items() if names)
     state: State = "broken" if found.damage or found.missing_crops or found.missing_files else "note"
     return Check("library", state, message, f"rag-app repair --library {library}")
+
+
+def check_milvus(library: Path) -> list[Check]:
+    """Where the settings name a Milvus: whether it answers and has every vector that it says it has."""
+    from rag_app.settings import Settings
+    from rag_app.store import Store
+    from rag_app.vectors.choosing import Vectors
+
+    try:
+        settings = Settings.load(library)
+        if not settings.vectors.milvus:
+            return []
+        with Store.open(library, create=False, read_only=True) as store:
+            vectors = Vectors(store, settings)
+            standing = vectors.standing() or ""
+            problems = [problem for info in store.spaces() if (problem := vectors.space(info.name).check())]
+    except (SettingsError, LibraryNotFound):
+        return []  # told by the other checks
+    except RagAppError as exc:
+        return [Check("milvus", "missing", str(exc))]
+    if problems:
+        return [Check("milvus", "broken", " ".join(problems), f"rag-app repair --library {library}")]
+    return [Check("milvus", "ok", standing)]
 
 
 def check_ollama(library: Path) -> list[Check]:
