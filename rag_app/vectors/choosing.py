@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rag_app.errors import RagAppError
+from rag_app.errors import UsageError, VectorsUnavailable
 from rag_app.settings import FILE_NAME, Settings
 from rag_app.store import Store
 from rag_app.vectors.protocol import VectorSpace
@@ -41,29 +41,34 @@ class Vectors:
         return self._milvus
 
     def note(self) -> str | None:
-        """Where the vectors are searched and whether all of them are there, in a sentence; None for FAISS files."""
+        """As `standing`; what stands in the way is said too."""
+        try:
+            return self.standing()
+        except (VectorsUnavailable, UsageError) as exc:
+            return str(exc)
+
+    def standing(self) -> str | None:
+        """Where the vectors are searched and whether all of them are there, in a sentence; None for FAISS files.
+
+        Raises VectorsUnavailable, UsageError where the extra is not installed.
+        """
         milvus = self.milvus()
         if milvus is None:
             return None
         from rag_app.vectors.milvus_space import MilvusSpace
 
-        try:
-            behind = [
-                space.behind()
-                for info in self._store.spaces()
-                if info.vectors and isinstance(space := self.space(info.name), MilvusSpace)
-            ]
-            where = f"Vectors are searched in the Milvus at {milvus.address} ({milvus.version})"
-        except RagAppError as exc:
-            return str(exc)
-        if None in behind:
-            return f"{where}, which is filled at the next search."
-        late = max((number for number in behind if number is not None), default=0)
-        return (
-            f"{where}, which is up to date."
-            if late == 0
-            else f"{where}, which takes {late} changes in at the next search."
-        )
+        if milvus.absent():
+            return f"Vectors will be searched in the Milvus file {milvus.address}, which the next search fills."
+        late = [
+            space.behind()
+            for info in self._store.spaces()
+            if info.vectors and isinstance(space := self.space(info.name), MilvusSpace)
+        ]
+        where = f"Vectors are searched in the Milvus at {milvus.address} ({milvus.version})"
+        if None in late:
+            return f"{where}, which the next search fills."
+        changes = max((number for number in late if number is not None), default=0)
+        return f"{where}; the next search brings it {changes} changes." if changes else f"{where}, which is up to date."
 
     def _made(self, name: str) -> VectorSpace:
         if (milvus := self.milvus()) is not None:

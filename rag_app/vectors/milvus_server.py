@@ -54,6 +54,10 @@ class Milvus:
         """Whether it is milvus-lite, in this process or behind an address. Connects. Raises VectorsUnavailable."""
         return self.version.startswith(_LITE)
 
+    def absent(self) -> bool:
+        """Whether it is a file that is not there yet; connecting makes it."""
+        return self._is_file() and not Path(self.address).exists()
+
     def client(self) -> MilvusClient:
         """The connected client. Raises VectorsUnavailable, UsageError when the extra is not installed."""
         with self._lock:

@@ -148,6 +148,8 @@ class MilvusSpace:
     def check(self) -> str | None:
         """What is wrong with the collection, in a sentence; None when it is sound or not there. Asks for every id."""
         lacking = total = 0
+        if self._milvus.absent():
+            return None
         try:
             with self.store.snapshot() as connection:
                 self._looked = 0.0
