@@ -39,12 +39,15 @@ class Turn:
 
     typed    the question as the user wrote it; answer.question is what was asked of the library
     picture  the name of a picture that was asked about: the answer is then what a model saw, checked against nothing
+    thumbnail  the picture itself, small, as WebP; medical: the model was tuned on medical images
     """
 
     typed: str
     answer: Answer
     scope: Scope
     picture: str | None = None
+    thumbnail: bytes | None = None
+    medical: bool = False
 
     @property
     def rewritten(self) -> bool:
@@ -52,10 +55,11 @@ class Turn:
         return self.picture is None and self.answer.question != self.typed
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
-        """The answer as `ask --json` gives it, with what was typed, the scope and the picture's name."""
+        """The answer as `ask --json` gives it, with what was typed, the scope, and the name of the picture."""
         return {
             "typed": self.typed,
             **self.answer.to_dict(),
             "scope": dataclasses.asdict(self.scope),
             "picture": self.picture,
+            "medical": self.medical,
         }

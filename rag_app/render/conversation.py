@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rag_app.citations import MARK
+from rag_app.medical import DISCLAIMER
 from rag_app.render.page import (
     Shelf,
     answer_html,
@@ -24,7 +25,7 @@ from rag_app.render.page import (
     reading_html,
 )
 from rag_app.render.quotes import readable_quote
-from rag_app.render.self_contained import environment
+from rag_app.render.self_contained import data_uri, environment
 from rag_app.render.terminal import printable
 from rag_app.render.words import WORDS, Words
 
@@ -44,6 +45,10 @@ class Asked(Protocol):
     def answer(self) -> Answer: ...
     @property
     def picture(self) -> str | None: ...
+    @property
+    def thumbnail(self) -> bytes | None: ...
+    @property
+    def medical(self) -> bool: ...
     @property
     def rewritten(self) -> bool: ...
     def to_dict(self) -> dict[str, Any]: ...  # Any: JSON
@@ -81,8 +86,15 @@ def conversation_html(turns: Sequence[Asked], *, library: Shelf) -> str:
             address=box_on_this_page,
             direction=direction,
             words=words,
+            shown=shown_picture,
+            disclaimer=DISCLAIMER,
         )
     )
+
+
+def shown_picture(turn: Asked) -> str | None:
+    """The picture that was asked about as an address that holds it; None where there is none."""
+    return data_uri(turn.thumbnail, "image/webp") if turn.thumbnail else None
 
 
 def conversation_markdown(turns: Sequence[Asked]) -> str:
@@ -98,12 +110,19 @@ def conversation_markdown(turns: Sequence[Asked]) -> str:
         by = answer.models.get("answer") or answer.models.get("vision", "")
         checked = f" · about the picture {_plain(turn.picture)}, checked against nothing" if turn.picture else ""
         blocks.append(f"*{by} · {answer.seconds.get('total', 0.0):.2f} s{checked}*")
+        blocks += [f"*{_disclaimer(answer)}*"] if turn.medical else []
     return "\n\n".join(blocks) + "\n"
 
 
 def conversation_jsonl(turns: Iterable[Asked]) -> str:
-    """The conversation as JSON Lines: the `to_dict()` of each turn, citations as they were numbered."""
-    return "".join(f"{json.dumps(turn.to_dict(), ensure_ascii=False)}\n" for turn in turns)
+    """The conversation as JSON Lines: the `to_dict()` of each turn, citations as they were numbered; for an answer by a
+    model tuned on medical images also what it is not for."""
+    lines = [turn.to_dict() | ({"disclaimer": _disclaimer(turn.answer)} if turn.medical else {}) for turn in turns]
+    return "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines)
+
+
+def _disclaimer(answer: Answer) -> str:
+    return DISCLAIMER["fa" if answer.language == "fa" else "en"]
 
 
 def numbered_on(turns: Iterable[Asked]) -> list[Answer]:

@@ -4,23 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+import tempfile
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from pathlib import Path
 
+from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from rag_app.answering.turns import Scope
+from ingestion.limits import Limits
+from rag_app.answering.seeing import QUESTION
+from rag_app.answering.turns import Scope, Turn
+from rag_app.captioning.pictures import read_picture, thumbnail
 from rag_app.errors import RagAppError, UsageError
 from rag_app.library import ANSWER_LANGUAGES
 from rag_app.render.conversation import conversation_html, conversation_jsonl, conversation_markdown
 from rag_app.render.terminal import printable
-from rag_app.serve.forms import digests, read_form, text_of, texts_of
-from rag_app.serve.pages import page, session_of, turn_html
-from rag_app.serve.session import check_question
+from rag_app.serve.forms import (
+    FORM_BYTES,
+    PICTURE_BYTES,
+    digests,
+    files_of,
+    put_down,
+    read_form,
+    text_of,
+    texts_of,
+)
+from rag_app.serve.pages import page, session_of, turn_html, words_of
+from rag_app.serve.session import Picture, check_question
 
 STREAM = "application/x-ndjson"  # a JSON object a line: asked, text (of the draft), and last html or error
 KINDS = ("text", "table", "formula", "figure", "footnote", "reference")
+Begin = Callable[[Callable[[str], None], Callable[[str], None]], Coroutine[None, None, Turn]]  # on_asked, on_text
 _FILES = {"html": "text/html", "md": "text/markdown", "jsonl": STREAM}
 
 
@@ -36,24 +52,48 @@ async def conversation(request: Request) -> Response:
         languages=ANSWER_LANGUAGES,
         scope=session.scope,
         model=session.library.settings.models.answer,
+        vision=session.library.settings.models.vision,
+        most_bytes=PICTURE_BYTES,
     )
 
 
 async def ask(request: Request) -> Response:
-    """Answer a question: line by line for the page's script, else by going back to the page, which then holds it."""
+    """Answer a question, on the papers or on a picture that comes with it: line by line for the page's script, else by
+    going back to the page, which then holds the answer."""
     session = session_of(request)
-    form = await read_form(request, secret=session.keys.form)
-    typed = printable(text_of(form, "question").replace("\r", "")).strip()
-    kinds = tuple(kind for kind in texts_of(form, "kind") if kind in KINDS)
-    scope = Scope(digests(texts_of(form, "paper")), kinds=kinds, language=text_of(form, "language") or None)
+    with_files = request.headers.get("content-type", "").startswith("multipart/form-data")
+    form = await read_form(request, secret=session.keys.form, most_bytes=PICTURE_BYTES if with_files else FORM_BYTES)
+    try:
+        typed = printable(text_of(form, "question").replace("\r", "")).strip()
+        kinds = tuple(kind for kind in texts_of(form, "kind") if kind in KINDS)
+        scope = Scope(digests(texts_of(form, "paper")), kinds=kinds, language=text_of(form, "language") or None)
+        files = files_of(form, "picture")[:1]
+        picture = await session.run(_opened, files) if files else None
+    finally:
+        await form.close()
+    if picture is not None:
+        typed = typed or QUESTION[words_of(request).language]
     check_question(typed)
+
+    def begin(on_asked: Callable[[str], None], on_text: Callable[[str], None]) -> Coroutine[None, None, Turn]:
+        if picture is not None:
+            return session.look(picture, typed, scope, on_text=on_text)
+        return session.ask(typed, scope, on_asked=on_asked, on_text=on_text)
+
     if STREAM in request.headers.get("accept", ""):
-        return StreamingResponse(_lines(request, typed, scope), media_type=STREAM)
-    await session.ask(typed, scope, on_asked=lambda asked: None, on_text=lambda piece: None)
+        return StreamingResponse(_lines(request, begin), media_type=STREAM)
+    await begin(lambda asked: None, lambda piece: None)
     return RedirectResponse(f"/#t{len(session.turns)}", status_code=303)
 
 
-async def _lines(request: Request, typed: str, scope: Scope) -> AsyncGenerator[str, None]:
+def _opened(files: Sequence[UploadFile]) -> Picture:
+    """The picture that was sent, under its own name. Raises InputError where it is none, or damaged."""
+    with tempfile.TemporaryDirectory(prefix="rag-app-") as folder:
+        path = put_down(files, Path(folder))[0]
+        return Picture(path.name, read_picture(path, limits=Limits()), thumbnail(path))
+
+
+async def _lines(request: Request, begin: Begin) -> AsyncGenerator[str, None]:
     """What comes of a question, as it comes. Left early, as by a reader who stops it, the model is stopped too."""
     session = session_of(request)
     loop = asyncio.get_running_loop()
@@ -62,14 +102,7 @@ async def _lines(request: Request, typed: str, scope: Scope) -> AsyncGenerator[s
     def tell(line: dict[str, str] | None) -> None:
         loop.call_soon_threadsafe(arrived.put_nowait, line)  # a model may call from a thread of its own
 
-    asking = asyncio.ensure_future(
-        session.ask(
-            typed,
-            scope,
-            on_asked=lambda asked: tell({"asked": asked}),
-            on_text=lambda piece: tell({"text": piece}),
-        )
-    )
+    asking = asyncio.ensure_future(begin(lambda asked: tell({"asked": asked}), lambda piece: tell({"text": piece})))
     asking.add_done_callback(lambda _: tell(None))
     try:
         while (line := await arrived.get()) is not None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from adapters.names import LOADERS, Role, parse_model_name
 from adapters.ollama import catalogue
 from rag_app.errors import ModelError
 from rag_app.serve.forms import read_form, text_of
 from rag_app.serve.pages import LANGUAGE_COOKIE, page, session_of
 from rag_app.serve.session import SWITCHED
 from rag_app.serve.words import PAGE_WORDS
+from rag_app.settings import Models
 
 _NEEDS = {"answer": "completion", "vision": "vision"}  # what a model of Ollama must be able to do
 _ANEW = ("text_embedding", "image_embedding")  # their vectors must be made anew
@@ -42,7 +45,8 @@ async def models(request: Request) -> Response:
     for role in SWITCHED:
         able = [f"ollama:{one.name}" for one in installed if _NEEDS[role] in one.capabilities]
         now = getattr(settings.models, role)
-        choices.append(Choice(role, now, tuple(dict.fromkeys(["builtin", *able, now]))))
+        names = ["builtin", *able, *_given(session.given, role), now]
+        choices.append(Choice(role, now, tuple(dict.fromkeys(names))))
     choices += [Choice(role, getattr(settings.models, role)) for role in _ANEW]
     return page(
         request,
@@ -51,6 +55,13 @@ async def models(request: Request) -> Response:
         installed=installed,
         problem=problem,
     )
+
+
+def _given(models: Models, role: Role) -> list[str]:
+    """The names of the settings that can fill a role: its own, and any model of transformers, which both writes and
+    sees. Which of these there are on a machine nobody lists, as Ollama does."""
+    own, *others = getattr(models, role), *dataclasses.asdict(models).values()
+    return [own, *(name for name in others if parse_model_name(name).scheme == "hf" and (role, "hf") in LOADERS)]
 
 
 async def use(request: Request) -> Response:

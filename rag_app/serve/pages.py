@@ -10,7 +10,8 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from rag_app.render.conversation import numbered_on
+from rag_app.medical import DISCLAIMER
+from rag_app.render.conversation import numbered_on, shown_picture
 from rag_app.render.hits import page_of
 from rag_app.render.page import answer_html, direction, raised, reading_html
 from rag_app.render.quotes import readable_quote
@@ -93,6 +94,8 @@ def turn_html(request: Request, n: int) -> Markup:
             crops={c.n: f"/crops/{c.image}" for c in answer.citations if c.image},
             address=places.__getitem__,
             direction=direction,
+            shown=shown_picture(turn),
+            disclaimer=DISCLAIMER,
         )
     )
     return Markup(filled)

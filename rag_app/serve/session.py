@@ -7,11 +7,13 @@ import dataclasses
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from typing import ParamSpec, TypeVar
 
 from adapters.names import Role, load_model, parse_model_name, parse_role
 from rag_app.answering import followups
+from rag_app.answering.seeing import Eyes
 from rag_app.answering.turns import Scope, Turn
 from rag_app.answering.writer import ModelAnswerer
 from rag_app.errors import UsageError
@@ -31,12 +33,22 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A picture that is asked about: the name of its file, its bytes, and a small WebP of it."""
+
+    name: str
+    content: bytes
+    thumbnail: bytes
+
+
 class Session:
     """The state behind the page. Its methods are called in the event loop; what takes long runs in its threads."""
 
     def __init__(self, library: Library, keys: Keys) -> None:
         self.library = library
         self.keys = keys
+        self.given = library.settings.models  # as they were set; what is chosen on the page comes and goes
         self.turns: list[Turn] = []
         self.scope = Scope()
         self.jobs = Jobs()
@@ -73,13 +85,28 @@ class Session:
             kinds=scope.kinds,
             language=scope.language,
         )
-        said = [followups.Turn(turn.typed, turn.answer.answer, turn.answer.question) for turn in self.turns]
+        earlier = [turn for turn in self.turns if turn.picture is None]
+        said = [followups.Turn(turn.typed, turn.answer.answer, turn.answer.question) for turn in earlier]
         model = engine.answerer.model if isinstance(engine.answerer, ModelAnswerer) else None
         asked = await followups.astandalone(typed, said, model)
         if asked != typed:
             on_asked(asked)
         answer = await engine.aanswer(asked, on_text=on_text)
         turn = Turn(typed, answer, scope)
+        self.turns.append(turn)
+        self.scope = scope
+        return turn
+
+    async def look(self, picture: Picture, typed: str, scope: Scope, *, on_text: Callable[[str], None]) -> Turn:
+        """What the vision model says of a picture, remembered. on_text: as in `ask`; the scope is kept for later.
+
+        Raises UsageError for a question as `ask` does, and where no model that sees is chosen; ModelError.
+        """
+        check_question(typed)
+        eyes = Eyes(self.library.settings.models.vision, self.library.settings)
+        await self.run(eyes.check)
+        answer = await eyes.aask(picture.content, typed, on_text=on_text)
+        turn = Turn(typed, answer, scope, picture=picture.name, thumbnail=picture.thumbnail, medical=eyes.tuned)
         self.turns.append(turn)
         self.scope = scope
         return turn

@@ -44,6 +44,11 @@ class PageWords:
     save_as: str = "Save as"
     web_page: str = "web page"
     new_conversation: str = "New conversation"
+    about_picture: str = "Ask about a picture"
+    choose_picture: str = "Choose a picture, drop it on the question or paste it there:"
+    no_eyes: str = "The builtin models cannot say what a picture shows. Choose a vision model first:"
+    unchecked: str = "The vision model says what it sees; nothing of it is checked against the papers."
+    looking: str = "Looking at the picture …"
     cited_page: str = "Cited page"
     click_a_number: str = "Choose a number in an answer, and the place in the paper it comes from stands here."
     # papers
@@ -183,6 +188,11 @@ PAGE_WORDS = {
         save_as="ذخیره به‌صورت",
         web_page="صفحهٔ وب",
         new_conversation="گفت‌وگوی تازه",
+        about_picture="پرسش دربارهٔ تصویر",
+        choose_picture="تصویری را انتخاب کنید، روی پرسش رها کنید یا در آن بچسبانید:",
+        no_eyes="مدل‌های builtin نمی‌توانند بگویند تصویر چه نشان می‌دهد. نخست یک مدل بینایی انتخاب کنید:",
+        unchecked="مدل بینایی آنچه را می‌بیند می‌گوید و هیچ بخشی از آن با مقاله‌ها سنجیده نمی‌شود.",
+        looking="در حال نگاه‌کردن به تصویر …",
         cited_page="صفحهٔ ارجاع‌شده",
         click_a_number="شماره‌ای را در پاسخ انتخاب کنید تا جای آن در مقاله اینجا نشان داده شود.",
         library="کتابخانه",

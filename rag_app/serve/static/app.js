@@ -32,7 +32,9 @@ function asking(form) {
   const box = $("textarea", form);
   const button = $("button.main", form);
   const name = button.textContent;
+  const picture = $("input[type=file]", form);
   let stop = null;
+  if (picture) attaching(form, box, picture);
 
   box.addEventListener("keydown", (event) => {
     if (event.key === "Enter" && !event.shiftKey && !event.isComposing) {
@@ -50,11 +52,13 @@ function asking(form) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (stop) return;
+    const shown = picture?.files[0];
+    if (shown?.size > Number(form.dataset.most)) return void alert(form.dataset.tooLarge);
     stop = new AbortController();
     const pending = element("section", "turn pending");
-    const asked = element("h2", "", box.value.trim());
+    const asked = element("h2", "", box.value.trim() || shown?.name);
     asked.dir = "auto";
-    const state = element("p", "state", form.dataset.searching);
+    const state = element("p", "state", shown ? form.dataset.looking : form.dataset.searching);
     state.setAttribute("role", "status");
     const draft = element("div", "draft");
     draft.dir = "auto";
@@ -62,6 +66,7 @@ function asking(form) {
     $("#turns").append(pending);
     pending.scrollIntoView({ block: "start", behavior: "instant" });
     const body = new FormData(form);
+    if (!shown) body.delete("picture");
     const question = box.value;
     box.value = "";
     button.textContent = button.dataset.stop;
@@ -73,7 +78,8 @@ function asking(form) {
     };
     try {
       const response = await fetch(form.action, {
-        method: "POST", body: new URLSearchParams(body), signal: stop.signal, headers: { Accept: "application/x-ndjson" },
+        method: "POST", body: shown ? body : new URLSearchParams(body), signal: stop.signal,
+        headers: { Accept: "application/x-ndjson" },
       });
       if (!response.ok) return fail((await response.json()).error);
       let ended = false;
@@ -84,7 +90,10 @@ function asking(form) {
           draft.append(line.text);
         }
         if (line.error) fail(line.error);
-        if (line.html) answered(pending, line.html);
+        if (line.html) {
+          answered(pending, line.html);
+          if (shown) detach(picture);
+        }
         ended ||= Boolean(line.error || line.html);
       }
       if (!ended) fail(form.dataset.wrong);
@@ -96,6 +105,30 @@ function asking(form) {
       if (wide.matches) box.focus({ preventScroll: true });  // elsewhere a keyboard would cover the answer
     }
   });
+}
+
+// A picture that is pasted into the question or dropped on it is asked about, like one that is chosen.
+function attaching(form, box, picture) {
+  const take = (event, files) => {
+    if (!files?.length) return;
+    event.preventDefault();
+    const given = new DataTransfer();
+    given.items.add(files[0]);
+    picture.files = given.files;
+    picture.dispatchEvent(new Event("change"));
+  };
+  picture.addEventListener("change", () => {
+    box.required = !picture.files.length;
+    $(".look", form).open = Boolean(picture.files.length);
+  });
+  form.addEventListener("paste", (event) => take(event, event.clipboardData?.files));
+  form.addEventListener("dragover", (event) => event.dataTransfer?.types.includes("Files") && event.preventDefault());
+  form.addEventListener("drop", (event) => take(event, event.dataTransfer?.files));
+}
+
+function detach(picture) {
+  picture.value = "";
+  picture.dispatchEvent(new Event("change"));
 }
 
 function answered(pending, html) {
