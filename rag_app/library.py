@@ -215,17 +215,25 @@ class Library:
         from rag_app.describing.runner import Describing
 
         at_once = parallel or self.settings.ollama.parallel
-        describing = Describing(
-            self.path,
-            self._store,
-            load=lambda name, retries: self.vision_model(name, parallel=at_once, retries=retries),
-            vectors=self._embeddings,
-            parallel=at_once,
-            retries=self.settings.ollama.retries,
-        )
         documents = tuple(self._store.find_document(paper).document_id for paper in papers)
         name = model or (None if only == "failed" else self.settings.models.vision)
-        return describing.run(name, Scope(documents, tuple(kinds), only), on_progress)
+
+        def described(load: Callable[[str, int], LanguageModel], parallel: int) -> DescribeReport:
+            retries = self.settings.ollama.retries
+            describing = Describing(
+                self.path, self._store, load=load, vectors=self._embeddings, parallel=parallel, retries=retries
+            )
+            return describing.run(name, Scope(documents, tuple(kinds), only), on_progress)
+
+        def load(name: str, retries: int) -> LanguageModel:
+            return self.vision_model(name, parallel=at_once, retries=retries)
+
+        if not self.settings.ingestion.ray:
+            return described(load, at_once)
+        from rag_app.cluster.asking import AskingNodes
+
+        with AskingNodes(self.settings, load, each=at_once) as nodes:
+            return dataclasses.replace(described(nodes.model, nodes.parallel), note=nodes.note)
 
     def retry(
         self, model: str | None = None, *, on_progress: Callable[[int, int, int], None] | None = None

@@ -69,6 +69,7 @@ class DescribeReport:
     skipped    left out as decoration, by the rule of ingestion.describe.selection
     failures   each with its reason; `retry` asks again
     stopped    why the run ended before its end, in a sentence
+    note       of a run on a cluster: nodes that were left out, questions that were asked again; in sentences
     """
 
     models: tuple[str, ...]
@@ -83,6 +84,7 @@ class DescribeReport:
     failures: tuple[Failure, ...]
     stopped: str | None
     seconds: float
+    note: str | None = None
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON
         return dataclasses.asdict(self)

@@ -111,6 +111,18 @@ def load_ray() -> ModuleType:
     return ray
 
 
+def node_failed(exc: BaseException) -> ClusterError:
+    """The error for a node whose Python could not do what it was sent; `exc` ends with that node's own error."""
+    return ClusterError(
+        f"A node of the cluster failed ({last_line(exc)}): install the same version of rag-app on every node."
+    )
+
+
+def last_line(exc: BaseException) -> str:
+    """The last line of an error's text: of an error that comes from a node, the error there."""
+    return (str(exc).strip().splitlines() or [type(exc).__name__])[-1].strip().rstrip(".")
+
+
 def _keep_quiet() -> None:
     """Ray prints the last 20 lines of a lost node's log on our stdout; there is no public switch (Ray 2.60)."""
     from ray._private.ray_logging import global_worker_stdstream_dispatcher

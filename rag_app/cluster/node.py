@@ -62,8 +62,8 @@ def run_call(
     request: bytes, files: Sequence[SentFile], limits: Limits, fresh: bool, wanted: Mapping[str, str]
 ) -> Ran | Refused:
     """One call of `ingestion.pool` in a child process here. wanted: the driver's `versions`."""
-    if (refused := _refused(wanted)) is not None:
-        return refused
+    if (other := refused(wanted)) is not None:
+        return other
     return _place(limits).run(request, files, fresh=fresh)
 
 
@@ -71,8 +71,8 @@ def make_call(
     paper: str, recipe: Recipe, crops: Mapping[str, bytes], descriptions: Mapping[str, Any], wanted: Mapping[str, str]
 ) -> Made | Refused:
     """What is committed of a paper (its JSON), made here; the vectors stand beside the nodes, not in them."""
-    if (refused := _refused(wanted)) is not None:
-        return refused
+    if (other := refused(wanted)) is not None:
+        return other
     made = make(
         Paper.from_json(paper),
         {name: _text_embedding(name, recipe.settings) for name in recipe.texts},
@@ -86,7 +86,8 @@ def make_call(
     return made
 
 
-def _refused(wanted: Mapping[str, str]) -> Refused | None:
+def refused(wanted: Mapping[str, str]) -> Refused | None:
+    """Why this node cannot work for a driver with those `versions`; None when it can."""
     other = difference(wanted, versions())
     if other is None:
         return None

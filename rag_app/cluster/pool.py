@@ -23,7 +23,7 @@ from ingestion.crops import save_png
 from ingestion.elements import Paper
 from ingestion.files import check_file
 from ingestion.limits import Limits
-from rag_app.cluster.connection import Cluster, load_ray
+from rag_app.cluster.connection import Cluster, last_line, load_ray, node_failed
 from rag_app.cluster.node import Ran, Recipe, Refused, make_call, run_call
 from rag_app.cluster.sending import SentFile, packed
 from rag_app.cluster.versions import versions
@@ -83,7 +83,7 @@ class ClusterPool:
         except InputError as exc:
             return _done(Outcome([], exc))
         send = partial(self._run_call.remote, request, files, self._limits, fresh, self._versions)
-        lost = ParserCrashed(f"it had {MOST_LOSSES} workers of the cluster lost while they read it")
+        lost = ParserCrashed(f"{MOST_LOSSES} workers of the cluster were lost at it")
         return self._put(_Call(send, Outcome([], lost)), first=first)
 
     def make(self, paper: Paper, recipe: Recipe, descriptions: Mapping[str, Any]) -> Future[Made]:
@@ -181,10 +181,10 @@ class ClusterPool:
             self._again(call)
         except errors.RayTaskError as exc:
             if not isinstance(exc.cause, RagAppError):
-                raise ClusterError(f"A node of the cluster failed ({_last_line(exc)}). {SAME}") from exc
+                raise node_failed(exc) from exc
             call.future.set_exception(exc.cause)
         except errors.RayError as exc:
-            raise ClusterError(f"The cluster failed ({_last_line(exc)}); the same command goes on.") from exc
+            raise ClusterError(f"The cluster failed ({last_line(exc)}); the same command goes on.") from exc
         else:
             self._answer(call, reply)
         self._fill()
@@ -239,14 +239,7 @@ class ClusterPool:
                 call.future.set_exception(error)
 
 
-SAME = "Install the same version of rag-app on every node."
-
-
 def _done(outcome: Outcome) -> Future[Outcome]:
     future: Future[Outcome] = Future()
     future.set_result(outcome)
     return future
-
-
-def _last_line(exc: BaseException) -> str:
-    return (str(exc).strip().splitlines() or [type(exc).__name__])[-1].strip().rstrip(".")

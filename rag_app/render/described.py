@@ -31,6 +31,7 @@ def describe_text(report: DescribeReport) -> str:
     also += [f"{report.skipped} were left out as decoration"] if report.skipped else []
     lines += [f"{'; '.join(also)}."] if also else []
     lines += [click.style(report.stopped, fg="red")] if report.stopped else []
+    lines += [report.note] if report.note else []
     if report.failed:
         lines.append("Ask again what failed: rag-app retry, or with another model: rag-app retry --with NAME")
     if report.done > report.verified:
