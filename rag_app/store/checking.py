@@ -29,9 +29,9 @@ def integrity(connection: sqlite3.Connection, folder: Path) -> Integrity:
             "WHERE length(vector) != dim * 4 LIMIT 20"
         )
     ]
-    files = _named_files(connection)
+    files = named_files(connection)
     try:
-        crops = _named_crops(connection)
+        crops = named_crops(connection)
     except sums.BrokenRow as exc:  # which crops it needs is not known: none is called left over
         return Integrity((*damage, str(exc)), missing_files=tuple(sorted(_missing_files(connection, folder))))
     return Integrity(
@@ -57,7 +57,7 @@ def repair(connection: sqlite3.Connection, folder: Path) -> list[str]:
 
 def remove_orphans(connection: sqlite3.Connection, folder: Path) -> int:
     """Remove the files that nothing needs, under the writer lock; returns how many went."""
-    found = orphans(folder, _named_crops(connection), _named_files(connection))
+    found = orphans(folder, named_crops(connection), named_files(connection))
     for path in found:
         path.unlink()
     return len(found)
@@ -80,7 +80,7 @@ def _files(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
 
 
-def _named_crops(connection: sqlite3.Connection) -> set[str]:
+def named_crops(connection: sqlite3.Connection) -> set[str]:
     """Crop files that nodes or parsed papers name."""
     named = {name for (name,) in connection.execute("SELECT DISTINCT image FROM nodes WHERE image IS NOT NULL")}
     return named | {
@@ -93,7 +93,7 @@ def _papers(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:  # Any:
         yield json.loads(sums.unpacked(body, f"the parsed paper {name}"))
 
 
-def _named_files(connection: sqlite3.Connection) -> set[str]:
+def named_files(connection: sqlite3.Connection) -> set[str]:
     return {document_id for (document_id,) in connection.execute("SELECT document_id FROM documents")}
 
 
