@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Self
 from adapters.names import Role, load_model, parse_model_name
 from ingestion.elements import Paper
 from rag_app.embeddings import Embeddings, languages_of
-from rag_app.errors import DiskFull, LibraryDamaged, RagAppError, UsageError, VectorsUnavailable
+from rag_app.errors import DiskFull, LibraryBusy, LibraryDamaged, RagAppError, UsageError, VectorsUnavailable
 from rag_app.imaging.filling import ImageSpaces
 from rag_app.intake import CROPS, FILES, Intake, Parsed
 from rag_app.originals import Originals, share_files
@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from rag_app.models import LanguageModel
     from rag_app.retrieval.retriever import HybridRetriever
     from rag_app.retrieval.scoring import Weights
+    from rag_app.soundness import CheckReport
+    from rag_app.store.backup import Backup
+    from rag_app.store.vacuum import Vacuumed
 
 DEFAULT_FOLDER = "rag_library"
 ANSWER_LANGUAGES = ("en", "fa")
@@ -289,6 +292,39 @@ class Library:
             after = self._store.integrity()
         return RepairReport((*found, *dict.fromkeys(unreachable)), tuple(done), sound=after.sound and not unreachable)
 
+    def check(self, *, on_progress: Callable[[str, int, int], None] | None = None) -> CheckReport:
+        """Read everything and compare every part with the others; nothing is changed.
+
+        SQLite's pages and links, checksums of nodes and vectors, lengths of vectors, the full text against the nodes,
+        crops and originals by their digests, the indexes against the vectors. Works while another process ingests.
+        on_progress: called with what is counted ("nodes", "vectors", "files"), how many are done, and in all.
+        """
+        from rag_app.soundness import check
+
+        with Library.open(self.path, settings=self.settings, create=False, read_only=True) as reader:
+            return check(reader._store, reader._vectors.space, on_progress=on_progress)
+
+    def backup(self, folder: str | Path, *, on_progress: Callable[[str, int, int], None] | None = None) -> Backup:
+        """Copy the library as it is at one moment into a new folder, which can be opened as it is.
+
+        Works while others read and write it. It can be interrupted, and called again with the same folder. on_progress:
+        called with what is counted ("files", "bytes"), how many are done, and in all. Raises UsageError when the folder
+        holds something else, DiskFull, LibraryReadOnly.
+        """
+        return self._store.backup(Path(folder), on_progress=on_progress)
+
+    def vacuum(self) -> Vacuumed:
+        """Give back the room that removed papers have left, in SQLite's file and in the indexes.
+
+        Readers go on meanwhile. Takes room for two more copies of library.sqlite. Raises LibraryBusy while another
+        process ingests or describes, LibraryReadOnly, DiskFull before any change.
+        """
+        with self._store.write_lock():
+            done = self._store.vacuum()
+            for info in self._store.spaces():
+                self._vectors.space(info.name).save()
+        return done
+
     # --- asking -----------------------------------------------------------------------------------------------------
 
     def ask(
@@ -463,7 +499,7 @@ class Library:
             return answer
         try:
             return with_id(answer, self._store.save_answer(answer.question, answer.to_dict()))
-        except DiskFull:  # an answer that cannot be kept is still an answer; without an id it was not saved
+        except (DiskFull, LibraryBusy):  # an answer that cannot be kept is still an answer; without an id, not saved
             return answer
 
     # --- looking ----------------------------------------------------------------------------------------------------

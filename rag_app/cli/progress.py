@@ -15,6 +15,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeRemainingColumn,
     TransferSpeedColumn,
@@ -68,6 +69,41 @@ class ProgressBar:
 
     def __call__(self, done: int, total: int) -> None:
         self._progress.update(self._task, completed=done, total=total)
+
+
+class StageBars:
+    """A bar for each thing that is counted, after another; a context. Call it with what, how many done, and in all.
+
+    What is counted in "bytes" is shown in megabytes.
+    """
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+            console=Console(file=sys.stderr),
+            transient=True,
+            disable=not draws(sys.stderr, os.environ),
+        )
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        shown, unit = ("MB", 1_000_000) if what == "bytes" else (what, 1)
+        if what not in self._tasks:
+            self._tasks[what] = self._progress.add_task(f"{self._doing} {shown}", total=None)
+        self._progress.update(self._tasks[what], completed=done // unit, total=max(total // unit, done // unit))
 
 
 class BytesBar:

@@ -1,8 +1,8 @@
-"""`status` and `repair` as text."""
+"""`status`, `repair`, `check`, `backup` and `vacuum` as text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -12,7 +12,12 @@ from rag_app.render.terminal import printable, shorten
 
 if TYPE_CHECKING:
     from rag_app.reports import LibraryStatus, RepairReport
+    from rag_app.soundness import CheckReport
     from rag_app.store import DocumentInfo
+    from rag_app.store.backup import Backup
+    from rag_app.store.vacuum import Vacuumed
+
+_LOST_SHOWN = 10
 
 
 def status_text(status: LibraryStatus) -> str:
@@ -40,6 +45,47 @@ def repair_text(report: RepairReport) -> str:
     lines = [f"found  {line}" for line in report.found] + [f"done   {line}" for line in report.done]
     last = "The library is sound again." if report.sound else "Not all could be repaired; see above."
     return "\n".join([*lines, last])
+
+
+def check_text(report: CheckReport) -> str:
+    """What was looked at, and what is wrong with it."""
+    lines = [f"{finding.part:10} {finding.message}. {finding.mend}" for finding in report.findings]
+    looked = (
+        f"Read {many(report.nodes, 'node')}, {many(report.vectors, 'vector')}, {many(report.crops, 'crop')} and "
+        f"{many(report.originals, 'original')} in {report.seconds:.0f} s."
+    )
+    return "\n".join(
+        [*lines, looked, "The library is sound." if report.sound else "The library is damaged; see above."]
+    )
+
+
+def backup_text(done: Backup) -> str:
+    """What a backup holds, and what the library lacked."""
+    lines = lost_lines(done.lost)
+    held = f"{many(done.documents, 'paper')}, {many(done.nodes, 'node')}, {many(done.crops, 'crop')}"
+    return "\n".join(
+        [*lines, f"Copied {held}, {many(done.originals, 'original')}: {megabytes(done.bytes)} in {done.path}."]
+    )
+
+
+def lost_lines(lost: Sequence[str]) -> list[str]:
+    """A line for each file that could not be copied because the library lacks it, or has it damaged."""
+    lines = [f"left out  {name}: missing in the library, or damaged. Ingest its paper again." for name in lost]
+    return lines if len(lines) <= _LOST_SHOWN else [*lines[:_LOST_SHOWN], f"and {len(lines) - _LOST_SHOWN} more"]
+
+
+def vacuum_text(done: Vacuumed) -> str:
+    """How much room was won, and where."""
+    won = done.before - done.after
+    removed = f"; {many(done.removed, 'file')} removed" if done.removed else ""
+    lines = [
+        f"{megabytes(done.before)} before, {megabytes(done.after)} now: {megabytes(max(won, 0))} given back "
+        f"(library.sqlite {megabytes(done.sqlite_before)} to {megabytes(done.sqlite_after)}"
+        f"{removed}) in {done.seconds:.0f} s."
+    ]
+    if done.held:
+        lines.append("Another process still reads the state before; SQLite gives the rest back when it has ended.")
+    return "\n".join(lines)
 
 
 def counts(nodes: Mapping[str, int]) -> str:

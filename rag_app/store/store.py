@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -19,7 +20,20 @@ import numpy as np
 
 from ingestion.elements import Paper
 from rag_app.errors import UnknownDocument
-from rag_app.store import captions, checking, descriptions, fulltext, generations, naming, reading, spaces, writing
+from rag_app.store import (
+    captions,
+    checking,
+    descriptions,
+    fulltext,
+    generations,
+    naming,
+    reading,
+    spaces,
+    vacuum,
+    writing,
+)
+from rag_app.store.backup import Backup, backup
+from rag_app.store.backup import Progress as BackupProgress
 from rag_app.store.database import Database
 from rag_app.store.failures import read_only as read_only_error
 from rag_app.store.ledger import Ledger
@@ -39,6 +53,7 @@ from rag_app.store.records import (
     SpaceInfo,
     StoredNode,
 )
+from rag_app.store.vacuum import Vacuumed
 from rag_app.store.words import Words
 
 if TYPE_CHECKING:
@@ -482,6 +497,25 @@ class Store:
             if self.fold_words():
                 done.append("The postings file was built anew.")
             return done
+
+    def backup(self, target: Path, *, on_progress: BackupProgress | None = None) -> Backup:
+        """Copy the library as it is at one moment into the folder `target`, while others read and write it."""
+        return backup(self.database, target, on_progress=on_progress)
+
+    def vacuum(self) -> Vacuumed:
+        """Remove what nothing needs and write SQLite's file, full text and postings anew, without their gaps.
+
+        Raises LibraryBusy while another process ingests or describes, LibraryReadOnly, DiskFull before any change.
+        """
+        began = time.perf_counter()
+        with self.write_lock(), self.describer_lock():
+            before, sqlite_before = vacuum.folder_bytes(self.folder), vacuum.sqlite_bytes(self.database)
+            removed = self.remove_orphans()
+            emptied = vacuum.vacuum(self.database)
+            self.fold_words(always=self._words.path.exists())
+        after, sqlite_after = vacuum.folder_bytes(self.folder), vacuum.sqlite_bytes(self.database)
+        seconds = time.perf_counter() - began
+        return Vacuumed(before, after, sqlite_before, sqlite_after, removed, not emptied, seconds)
 
     def size(self) -> int:
         """How many nodes the library has."""
