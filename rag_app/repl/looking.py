@@ -120,6 +120,7 @@ def history(chat: Chat, words: Sequence[str]) -> None:
             lines += chat.screen.paragraph(f"→ {shorten(turn.answer.question, 300)}", indent=" " * len(first))
         model = turn.answer.models.get("answer") or turn.answer.models.get("vision", "")
         said = "not answered" if turn.answer.refused else _many(len(turn.answer.citations), "citation")
+        said = f"about {printable(turn.picture)}" if turn.picture is not None else said
         lines.append(f"{' ' * len(first)}{printable(model)} · {turn.answer.seconds.get('total', 0.0):.2f} s · {said}")
     chat.say("\n".join(lines))
 

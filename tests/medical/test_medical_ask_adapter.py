@@ -18,6 +18,7 @@ from rag_app.medical.differential import scores
 from rag_app.medical.records import Dataset
 from tests.commands import CommandLine
 from tests.medical.test_huggingface_loading import origin, png, trained_a_little
+from tests.serving import Served
 from tests.test_medical_ask import dataset
 from tests.test_repl_commands import Held
 
@@ -74,7 +75,27 @@ def test_it_is_asked_in_the_chat_as_it_was_trained(answering_adapter: str, tmp_p
         held = Held(library)
         assert answering_adapter in held.run(f"/model vision {answering_adapter}")
         said = held.run(f"/image {picture} What is the diagnosis?")
-    assert "a large nodule" in said and DISCLAIMER["en"] in " ".join(said.split())
+        assert "a large nodule" in said and DISCLAIMER["en"] in " ".join(said.split())
+        said = held.run(f"/image {picture} تشخیص چیست؟")
+        assert "طبیعی" in said and DISCLAIMER["fa"] in " ".join(said.split())
+        assert "about scan.png" in held.run("/history")
+        for name, times in (("talk.html", 1), ("talk.md", 1), ("talk.jsonl", 1)):
+            held.run(f"/save {tmp_path / name}")
+            saved = (tmp_path / name).read_text(encoding="utf-8")
+            assert [saved.count(DISCLAIMER[language]) for language in ("en", "fa")] == [times, times]
+
+
+def test_it_is_asked_on_the_web_page(answering_adapter: str, tmp_path: Path) -> None:
+    with Library.open(tmp_path / "library"):
+        pass
+    (tmp_path / "library" / "settings.toml").write_text(f'[models]\nvision = "{answering_adapter}"\n')
+    with Served(tmp_path / "library", HF_HUB_OFFLINE="1") as served:
+        asked = served.send("/ask", "picture", [("scan.png", png(3))], ("question", "What is the diagnosis?"))
+        assert asked.status == 303, asked.text
+        page = served.get("/").text
+        assert "a large nodule" in page and DISCLAIMER["en"] in page
+        assert served.post("/models", ("role", "vision"), ("name", "builtin")).status == 303
+        assert served.post("/models", ("role", "vision"), ("name", answering_adapter)).status == 303
 
 
 def test_four_bits_are_asked_by_name(tuned: str, data: Dataset) -> None:
