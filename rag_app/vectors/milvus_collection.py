@@ -43,6 +43,9 @@ class State:
     index: str
 
 
+_UNREADABLE = State(-1, "", -1, "")  # written by another version, and so no library's
+
+
 class Collection:
     """One collection, by its name. Raises CollectionGone and VectorsUnavailable everywhere."""
 
@@ -57,8 +60,10 @@ class Collection:
         client = milvus.client()
         wanted = client.prepare_index_params()
         wanted.add_index("embedding", index_type=index, metric_type="IP", params=_HNSW if index == "HNSW" else {})
-        wanted.add_index("row", index_type="INVERTED")
-        wanted.add_index("document", index_type="INVERTED")
+        for field in (
+            ("row", "document", "kind") if index == "HNSW" else ()
+        ):  # in a small one they cost more than reading
+            wanted.add_index(field, index_type="INVERTED")
         with milvus.translated():
             client.create_collection(
                 name, schema=_schema(dim), index_params=wanted, consistency_level="Strong", timeout=CALL_S
@@ -66,13 +71,15 @@ class Collection:
         return cls(milvus, name, dim)
 
     def state(self) -> State | None:
-        """What it is a copy of; None in one that is just being made, or is not ours."""
+        """What it is a copy of; None in one that was made and nothing more."""
         with self._milvus.translated():
             found = self._milvus.client().get(self.name, ids=[_STATE], output_fields=["state"], timeout=CALL_S)
-        try:
-            return State(**json.loads(found[0]["state"])) if found else None
-        except (ValueError, TypeError, KeyError):
+        if not found:
             return None
+        try:
+            return State(**json.loads(found[0]["state"]))
+        except (ValueError, TypeError, KeyError):
+            return _UNREADABLE
 
     def put_state(self, state: State) -> None:
         nothing = {"row": 0, "document": 0, "kind": "", "pages": [], "embedding": [0.0] * self._dim}

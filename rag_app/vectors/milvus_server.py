@@ -159,7 +159,7 @@ def _quietly_import() -> None:
             del os.environ["PYTHON_DOTENV_DISABLED"]
         else:
             os.environ["PYTHON_DOTENV_DISABLED"] = before
-    for name in ("pymilvus", "pymilvus.milvus_client", "milvus_lite"):
+    for name in ("pymilvus", "pymilvus.milvus_client", "milvus_lite", "grpc"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
 

@@ -297,7 +297,11 @@ class MilvusSpace:
         return self._know(collection, state)
 
     def _made(self, target: int) -> tuple[Collection, State]:
-        """A new, empty collection."""
+        """A new, empty collection; one that was made before and nothing more, by a process that was killed, goes."""
+        for name in collections.names(self._milvus, self._prefix()):
+            with suppress(CollectionGone):
+                if (old := Collection(self._milvus, name, self.dim)).state() is None:
+                    old.drop()
         state = State(0, "", cleaned=target, index=_index(self._count()))
         name = f"{self._prefix()}{secrets.token_hex(4)}"
         collection = Collection.create(self._milvus, name, self.dim, index=state.index)

@@ -24,10 +24,11 @@ from llama_index.core.vector_stores.types import (
 )
 
 from rag_app.errors import UsageError
+from rag_app.settings import Settings
 from rag_app.store import Store
+from rag_app.vectors.choosing import Vectors
 from rag_app.vectors.conditions import Sql, condition
 from rag_app.vectors.protocol import VectorSpace
-from rag_app.vectors.space import Space
 
 
 class StoreVectorStore(BasePydanticVectorStore):
@@ -42,7 +43,7 @@ class StoreVectorStore(BasePydanticVectorStore):
     def __init__(self, store: Store, *, space: str | VectorSpace) -> None:
         super().__init__(stores_text=True)
         self._store = store
-        self._space = Space(store, space) if isinstance(space, str) else space
+        self._space = Vectors(store, Settings.load(store.folder)).space(space) if isinstance(space, str) else space
 
     @classmethod
     def class_name(cls) -> str:
