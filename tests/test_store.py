@@ -330,7 +330,7 @@ def test_integrity_and_repair(store: Store):
     assert found.orphans == ("crops/left.png", "files/gone.pdf")
     with store.database.transaction() as connection:
         connection.execute("INSERT INTO search(search) VALUES('delete-all')")
-    assert store.integrity().damage == ("the full text index has 0 rows for 2 nodes",)
+    assert store.integrity().damage == ("the full text index does not hold the nodes' words; run: rag-app repair",)
     store.repair()
     repaired = store.integrity()
     assert (repaired.damage, repaired.orphans) == ((), ())

@@ -12,7 +12,7 @@ from pathlib import Path
 from rag_app.errors import LibraryNotFound, LibraryReadOnly
 from rag_app.store import schema
 from rag_app.store.connecting import connect
-from rag_app.store.failures import os_errors, sqlite_errors
+from rag_app.store.failures import damaged, os_errors, sqlite_errors
 from rag_app.store.failures import read_only as read_only_error
 from rag_app.store.replacing import flush_names
 
@@ -34,7 +34,7 @@ class Database:
                 raise LibraryNotFound(f"There is no library in {folder}. Make one: rag-app ingest PAPER.pdf")
             _make(folder)
         self.read_only = read_only or not os.access(folder, os.W_OK)
-        with sqlite_errors(folder):
+        with sqlite_errors(folder), _unreadable(folder):
             connection = self._connect()
             if not self.read_only:
                 schema.prepare(connection, where=str(folder))
@@ -54,7 +54,7 @@ class Database:
     def snapshot(self) -> Iterator[sqlite3.Connection]:
         """Read in one unchanging state of the library for the block. Nests; inside a transaction it is that one."""
         connection = self.connection
-        with sqlite_errors(self.folder):
+        with self._told(connection):
             if connection.in_transaction:
                 yield connection
                 return
@@ -76,7 +76,7 @@ class Database:
         connection = self.connection
         if connection.in_transaction and not self._local.writing:
             raise RuntimeError("A change inside a snapshot: it would not be kept. Leave the snapshot first.")
-        with sqlite_errors(self.folder):
+        with self._told(connection):
             if connection.in_transaction:
                 yield connection
                 return
@@ -113,6 +113,22 @@ class Database:
             self._alone = None
         self._local = threading.local()
 
+    @contextmanager
+    def _told(self, connection: sqlite3.Connection) -> Iterator[None]:
+        """Errors of the block in the library's words.
+
+        A damaged file may give what nobody would store: no value where one must be, a table without its columns. Such
+        an error is not ours if SQLite finds the file broken; that is looked for once, where the outermost block ends.
+        """
+        outermost = not connection.in_transaction
+        with sqlite_errors(self.folder):
+            try:
+                yield
+            except (sqlite3.Error, TypeError, ValueError, LookupError) as exc:
+                if outermost and (reason := schema.broken(connection)) is not None:
+                    raise damaged(self.folder, reason) from exc
+                raise
+
     def _connect(self) -> sqlite3.Connection:
         with self._guard:
             if self._alone is not None:
@@ -125,6 +141,15 @@ class Database:
         self._local.connection = connection
         self._local.writing = False
         return connection
+
+
+@contextmanager
+def _unreadable(folder: Path) -> Iterator[None]:
+    """SQLite quotes a broken schema in its message, which then need not be UTF-8."""
+    try:
+        yield
+    except UnicodeDecodeError as exc:
+        raise damaged(folder, "its schema is not UTF-8") from exc
 
 
 def _make(folder: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
+from contextlib import closing
 
 from rag_app.errors import LibraryDamaged, LibraryTooNew
 from rag_app.store.migrations import MIGRATIONS
@@ -177,8 +178,7 @@ def prepare(connection: sqlite3.Connection, *, where: str) -> None:
     try:
         found = version(connection, where=where)  # another process may have been faster
         if found == 0:
-            for statement in _statements(_TABLES):
-                connection.execute(statement)
+            create(connection)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute("INSERT INTO meta VALUES('library', ?)", (secrets.token_hex(8),))
         else:
@@ -190,6 +190,12 @@ def prepare(connection: sqlite3.Connection, *, where: str) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def create(connection: sqlite3.Connection) -> None:
+    """Make the tables, empty, inside the caller's transaction."""
+    for statement in _statements(_TABLES):
+        connection.execute(statement)
 
 
 def version(connection: sqlite3.Connection, *, where: str) -> int:
@@ -207,6 +213,32 @@ def version(connection: sqlite3.Connection, *, where: str) -> int:
             f"{where} is an SQLite file of another program, not a library. Choose another folder with --library."
         )
     return found
+
+
+def broken(connection: sqlite3.Connection) -> str | None:
+    """What SQLite finds wrong with the file, or with its tables, in a few words; None when nothing. Reads all of it."""
+    try:
+        (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+        if found != "ok":
+            return str(found)
+        with closing(sqlite3.connect(":memory:")) as sound:
+            create(sound)
+            if _columns(connection) != _columns(sound):
+                return "its tables are not those of a library"
+        lacking = connection.execute("SELECT count(*) FROM nodes WHERE row NOT IN (SELECT row FROM lengths)").fetchone()
+        return "nodes lack their lengths" if lacking[0] else None
+    except (sqlite3.Error, UnicodeDecodeError) as exc:
+        return " ".join(str(exc).split())
+
+
+def _columns(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """Table and column of each, those that FTS5 keeps for itself left out."""
+    return set(
+        connection.execute(
+            "SELECT made.name, columns.name FROM pragma_table_list AS made, pragma_table_info(made.name) AS columns "
+            "WHERE made.type IN ('table', 'virtual') AND made.name NOT LIKE 'sqlite_%'"
+        ).fetchall()
+    )
 
 
 def _statements(script: str) -> list[str]:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rag_app.errors import LibraryDamaged
 from rag_app.store import fulltext, postings, reading, spaces
 from rag_app.store.postings import Postings
 from rag_app.store.records import Filter, Scored
@@ -203,8 +204,13 @@ class _State:
             )
             if len(later):
                 starts = np.flatnonzero(np.diff(later // 8, prepend=-1))
+                at = np.searchsorted(self.rows, later[starts] // 8)
+                if at[-1] >= len(self.rows) or (self.rows[at] != later[starts] // 8).any():
+                    raise LibraryDamaged(
+                        "The library's full text index names passages that do not exist. Run: rag-app repair"
+                    )
                 weights = np.array(fulltext.WEIGHTS, np.float32)[later % 8]
-                positions = np.concatenate([positions, np.searchsorted(self.rows, later[starts] // 8)])
+                positions = np.concatenate([positions, at])
                 counts = np.concatenate([counts, np.add.reduceat(weights, starts)])
                 if self.changed:
                     order = np.argsort(positions, kind="stable")
