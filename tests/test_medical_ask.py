@@ -140,7 +140,7 @@ def test_labels_are_named_in_a_file_and_no_name_is_made_up(server: OllamaServer,
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("normal = 3", "is no table"),
+        ("normal = 3", "names of 'normal' are 3"),
         ('[normal]\nde = "gesund"', "names in en and fa"),
         ('[normal]\nfa = " "', "names in en and fa"),
         ("[normal", "cannot be read as a file of labels"),
@@ -165,6 +165,10 @@ def test_a_dataset_says_what_its_labels_are_called(tmp_path: Path, scan: Path) -
     after = Assistant(Weigher(), choices=Choices.of_dataset(changed)).ask(scan, "کدام است؟", "fa")
     assert after.names == {"normal": "طبیعی", "nodule": "یافتهٔ nodule"}
     assert (after.differential, changed.digest) == (before.differential, data.digest), "nothing else changes"
+    for names in (["طبیعی"], {"normal": "طبیعی"}, {"normal": {"de": "gesund"}}):
+        (data.folder / "dataset.json").write_text(json.dumps(about | {"names": names}), encoding="utf-8")
+        with pytest.raises(InputError, match="names in en and fa"):
+            Dataset.read(data.folder)
 
 
 def test_a_persian_differential_is_shown_in_persian(server: OllamaServer, scan: Path) -> None:

@@ -166,12 +166,13 @@ def test_what_labels_are_called_is_kept_and_what_nobody_named_is_told(
     )
     assert told.returncode == 0, told.stderr
     assert "--persian 'ground_glass=NAME'" in told.stdout and "crazy_paving" not in told.stdout.split("Without")[1]
-    names = Dataset.read(tmp_path / "dataset").about["names"]
+    names = Dataset.read(tmp_path / "dataset").names
     assert names == {
         "crazy_paving": {"en": "crazy paving", "fa": "سنگ‌فرش"},
         "ground_glass": {"en": "ground glass"},
         "normal": {"en": "normal", "fa": "طبیعی"},
     }
+    assert "سنگ‌فرش" in (tmp_path / "dataset" / "card.html").read_text(encoding="utf-8")
     answers = Choices.of_dataset(Dataset.read(tmp_path / "dataset")).answers["fa"]
     assert answers == {"crazy_paving": "سنگ‌فرش", "ground_glass": "ground glass", "normal": "طبیعی"}
 

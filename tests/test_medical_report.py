@@ -13,8 +13,9 @@ import pytest
 
 from adapters.builtin.visual import VisualEmbedding
 from eval.medical.baselines import linear_probe, majority
+from eval.medical.manifests import baseline_manifest
 from eval.medical.results import examine, verdicts
-from eval.medical.running import baseline_manifest, run_baseline
+from eval.medical.running import run_baseline
 from eval.runs import Run
 from rag_app.errors import InputError, ModelUnsuitable
 from rag_app.medical import DISCLAIMER

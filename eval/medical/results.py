@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from eval.medical.manifests import KIND
 from eval.medical.measuring import Estimate, Measured, Predictions, gains, mean, measure
-from eval.medical.running import ABNORMAL, KIND
+from eval.medical.running import ABNORMAL
 from eval.runs import Manifest, Row, Run
 from rag_app.errors import InputError, UsageError
 

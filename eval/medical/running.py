@@ -5,77 +5,28 @@ from __future__ import annotations
 import dataclasses
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from eval.medical.baselines import Baseline
-from eval.runs import Manifest, Row, Run
-from eval.runs.manifest import digest_of_texts, package_versions
+from eval.runs import Row, Run
 from rag_app.errors import IncompleteReply, InputError, UnusableReply
 from rag_app.medical import asking, differential
 from rag_app.medical.captions import ANOMALY, NO, YES
 from rag_app.medical.choices import Choices
 from rag_app.medical.records import MANIFEST, Dataset, Example, Split
 
-KIND = "medical"
 ABNORMAL = ("normal", "abnormal")  # the two classes of anomaly detection
 ANSWERS = ("diagnosis", "anomaly", "caption", "free")  # kinds of questions that can be asked in words
 _PLACE = "dataset"  # what is kept beside a run's items on where the dataset was
 _BATCH = 8  # images weighed before their rows are kept
-_PACKAGES = ("torch", "transformers", "peft", "scikit-learn")
 
 
 def folder_name(name: str) -> str:
     """A folder's name for a model's or baseline's."""
     return re.sub(r"[^\w.+-]+", "-", name).strip("-")[-100:]
-
-
-def model_manifest(
-    dataset: Dataset,
-    assistant: asking.Assistant,
-    *,
-    split: Split,
-    language: str,
-    answers: Sequence[str] = (),
-    judge: Mapping[str, Any] | None = None,  # Any: JSON
-    command: str = "",
-) -> Manifest:
-    """What decides the figures of a model. judge: the identity of what judges its answers in words."""
-    model = assistant.model
-    by = differential.by(model)
-    scaling = assistant.scaling if assistant.scaling and assistant.scaling.language == language else None
-    note = (
-        "From the likelihood of each answer"
-        if by == "likelihood"
-        else "From numbers that the model said, which are no likelihoods"
-    )
-    note += f", calibrated on {scaling.images} images." if scaling else ", not calibrated."
-    return _manifest(
-        dataset,
-        model.name,
-        note,
-        split=split,
-        command=command,
-        settings={
-            "language": language,
-            "by": by,
-            "answers": list(answers),
-            "temperature": scaling.temperature if scaling else 1.0,
-        },
-        digests={
-            "model": str(getattr(model, "digest", "")),  # a model of a user's own class may have none
-            "prompts": digest_of_texts([asking.PROMPT_VERSION, differential.PROMPT_VERSION]),
-        },
-        judge=judge,
-    )
-
-
-def baseline_manifest(dataset: Dataset, baseline: Baseline, *, split: Split, command: str = "") -> Manifest:
-    """What decides the figures of a baseline."""
-    return _manifest(dataset, baseline.name, baseline.note, split=split, command=command, settings={"by": "baseline"})
 
 
 def run_model(
@@ -138,35 +89,6 @@ def dataset_of(run: Run, data: Path | None = None) -> Dataset | None:
 def _keep_place(run: Run, dataset: Dataset) -> None:
     """Beside the items, not in the manifest: a dataset that was moved is the same."""
     run.keep(_PLACE, {"folder": str(dataset.folder.resolve())})
-
-
-def _manifest(
-    dataset: Dataset,
-    name: str,
-    note: str,
-    *,
-    split: Split,
-    command: str,
-    settings: dict[str, object],
-    digests: dict[str, str] | None = None,
-    judge: Mapping[str, Any] | None = None,  # Any: JSON
-) -> Manifest:
-    return Manifest(
-        KIND,
-        total=len(dataset.of(split)),
-        settings={
-            "labels": list(dataset.labels),
-            "normal": dataset.normal,
-            "split": split,
-            "note": note,
-            **settings,
-        },
-        models={"vision": name},
-        versions=package_versions(_PACKAGES),
-        digests={"dataset": dataset.digest, **(digests or {})},
-        judge=judge,
-        command=command,
-    )
 
 
 def _rows(

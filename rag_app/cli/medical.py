@@ -220,7 +220,7 @@ def _told(made: Prepared, out: Path, *, card: bool) -> str:
         if len(left_out) > _PROBLEMS_SHOWN:
             lines.append(f"  and {len(left_out) - _PROBLEMS_SHOWN} more, in {out / 'dataset.json'}.")
     lines += [problem.message for problem in warned]
-    if unnamed := without_persian(dataset.about["names"]):
+    if unnamed := without_persian(dataset.names):
         lines.append(
             f"Without a Persian name, and so written in English there too: {', '.join(unnamed)}. To name them, prepare "
             f"again with --persian '{unnamed[0]}=NAME'."

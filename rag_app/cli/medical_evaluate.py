@@ -82,7 +82,7 @@ def evaluate(
     model has a folder in --out; report.html there has plots and what went wrong. Without --model only the baselines.
     With --answers caption or free, a --judge scores these answers by metrics of Ragas.
     """
-    from eval.medical import running
+    from eval.medical import manifests, running
     from eval.medical.comparing import against
     from eval.medical.results import examine
     from rag_app.cli.evaluation_judge import told_of
@@ -122,7 +122,7 @@ def evaluate(
     if baselines:
         found, notes = _baselines(dataset, split, probes, settings)
         for one in found:
-            manifest = running.baseline_manifest(dataset, one, split=split, command=_typed())
+            manifest = manifests.baseline_manifest(dataset, one, split=split, command=_typed())
             with _open(out, manifest, resume=resume) as run:
                 running.run_baseline(run, dataset, one, split=split)
             runs.append(run)
@@ -148,13 +148,13 @@ def _model_run(
     judge: Judge | None,
     resume: bool,
 ) -> Run:
-    from eval.medical import running
+    from eval.medical import manifests, running
     from rag_app.cli.progress import ProgressBar
     from rag_app.medical.asking import Assistant
 
     assistant = Assistant.open(name, data=dataset.folder, settings=settings)
     assistant.model.check(pictures=True)
-    manifest = running.model_manifest(
+    manifest = manifests.model_manifest(
         dataset,
         assistant,
         split=split,

@@ -51,7 +51,7 @@ class Choices:
         missing = {label for said in answers.values() for label in dataset.labels if label not in said}
         if missing:
             raise InputError(f"{dataset.folder} has no image of {', '.join(sorted(missing))}; prepare it again.")
-        return cls(dataset.labels, questions, answers, dataset.about.get("names", {}))
+        return cls(dataset.labels, questions, answers, dataset.names)
 
     def called(self, label: str, language: str) -> str:
         """What the label is called in that language, where it is shown."""

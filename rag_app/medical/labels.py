@@ -152,14 +152,21 @@ def read_labels(path: Path) -> dict[str, dict[str, str]]:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise InputError(f"{path} cannot be read as a file of labels: {exc}.") from exc
+    return checked_names(raw, path)
+
+
+def checked_names(raw: object, path: Path) -> dict[str, dict[str, str]]:
+    """Names by label and language, as they were read from `path`. Raises InputError where they are of another form."""
+    if not isinstance(raw, dict):
+        raise InputError(f"{path}: names is {raw!r}; it must hold for each label its names in en and fa.")
+    found: dict[str, dict[str, str]] = {}
     for label, names in raw.items():
         if not isinstance(names, dict):
-            raise InputError(
-                f"{path}: {label!r} is no table; write ['{label}'] and its names below it, as fa = \"...\"."
-            )
+            raise InputError(f"{path}: the names of {label!r} are {names!r}; a label has names in en and fa.")
         for language, name in names.items():
             if language not in LANGUAGES or not isinstance(name, str) or not name.strip():
                 raise InputError(
                     f"{path}: {label!r} has {language} = {name!r}; a label has names in en and fa, texts in quotes."
                 )
-    return {label: {language: name.strip() for language, name in names.items()} for label, names in raw.items()}
+        found[label] = {language: name.strip() for language, name in names.items()}
+    return found

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, Self, get_args
 
 from rag_app.errors import InputError
+from rag_app.medical.labels import Names, checked_names
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -70,6 +71,7 @@ class Dataset:
     """The examples of a dataset folder, in file order.
 
     labels  all of them, the order in which choices are shown; normal is the one that means nothing was found
+    names   what labels are called where they are shown, by label and language, as far as that was said
     about   the rest of dataset.json: sources, options, versions, leaks found, counts
     """
 
@@ -78,6 +80,7 @@ class Dataset:
     normal: str
     examples: tuple[Example, ...]
     about: Mapping[str, Any]  # Any: JSON
+    names: Names = dataclasses.field(default_factory=dict)
 
     @classmethod
     def read(cls, folder: Path) -> Self:
@@ -100,9 +103,10 @@ class Dataset:
                 examples.append(Example.from_dict(json.loads(line)))
             except (ValueError, KeyError, TypeError) as exc:
                 raise InputError(f"{folder / EXAMPLES}, line {number}: it is no example ({exc}).") from exc
-        rest = {key: value for key, value in about.items() if key not in {"format", "labels", "normal"}}
+        rest = {key: value for key, value in about.items() if key not in {"format", "labels", "normal", "names"}}
+        names = checked_names(about.get("names", {}), folder / MANIFEST)
         try:
-            return cls(folder, tuple(about["labels"]), about["normal"], tuple(examples), rest)
+            return cls(folder, tuple(about["labels"]), about["normal"], tuple(examples), rest, names)
         except (KeyError, TypeError) as exc:
             raise InputError(f"{folder / MANIFEST} lacks {exc}. Prepare the dataset again.") from exc
 

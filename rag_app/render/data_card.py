@@ -22,9 +22,11 @@ class _Shown:
 
 @dataclass(frozen=True, slots=True)
 class _Label:
-    """One label: images by part, its share of all, how many groups they form, and some of them."""
+    """One label: what it is called in Persian, "" where nobody has said; images by part, its share of all, how many
+    groups they form, and some of them."""
 
     name: str
+    persian: str
     normal: bool
     counts: tuple[int, ...]
     share: float
@@ -56,6 +58,7 @@ def _label(dataset: Dataset, label: str) -> _Label:
     chosen = [own[int(i * step)] for i in range(min(SHOWN, len(own)))]
     return _Label(
         name=label,
+        persian=dataset.names.get(label, {}).get("fa", ""),
         normal=label == dataset.normal,
         counts=tuple(sum(example.split == part for example in own) for part in SPLITS),
         share=len(own) / len(dataset.examples),
