@@ -18,7 +18,7 @@ from eval.medical.measuring import mean
 from eval.runs import Row, Run
 from rag_app.medical import DISCLAIMER
 from tests.commands import CommandLine
-from tests.judging.models import reply
+from tests.judging.models import judge, reply
 from tests.medical_runs import dataset, poor, wise
 from tests.ollama_server import Model, OllamaServer
 from tests.xrays import LABELS
@@ -88,6 +88,15 @@ def test_a_judge_scores_captions_and_what_it_does_not_score_is_counted(
     assert compared["answers"]["caption_ragas_factual_correctness"]["gain"]["value"] == pytest.approx(
         1 - expected, abs=0.005
     )
+
+    server.models[-1].replies = judge
+    asked = len(server.requests)
+    again = run.json(*words, "--answers", "caption", "--answers", "diagnosis", *judged, "--resume")["examined"]
+    told = again[1]["answers"]["caption_ragas_factual_correctness"]
+    assert (told["mean"], told["n"], told["unscored"]) == (1, 14, 0), "what could not be judged is tried again"
+    prompts = [request.prompt for request in server.requests[asked:] if request.model == "judge" and request.prompt]
+    assert prompts and all(SULKY in prompt for prompt in prompts), "the rest comes from the cache"
+    assert again[1]["answers"]["caption_rouge_l"] == after["answers"]["caption_rouge_l"]
 
 
 def test_a_judge_that_has_nothing_to_judge_is_refused(server: OllamaServer, tmp_path: Path, run: CommandLine) -> None:
