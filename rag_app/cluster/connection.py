@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 import secrets
+import socket
 from types import ModuleType
 from typing import Any, Self
 
 from rag_app.errors import ClusterError, UsageError
 
 LOCAL = "local"
+_KNOCK_S = 10.0
 _START = "RAY_USAGE_STATS_ENABLED=0 ray start --head --include-dashboard=false"
 
 
@@ -88,8 +90,9 @@ class Cluster:
                 "_node_ip_address": "127.0.0.1",
             }
         try:
+            self._knock()
             ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
-        except ConnectionError as exc:
+        except OSError as exc:  # ConnectionError is one
             raise ClusterError(
                 f"No Ray cluster answers at {self._address} ({_first_line(exc)}): start one with {_START}, or set "
                 'ingestion.ray = "" to work on this machine alone.'
@@ -97,6 +100,13 @@ class Cluster:
         except (RuntimeError, ValueError, ray.exceptions.RayError) as exc:
             raise ClusterError(f"The cluster {self._address} cannot be used: {_first_line(exc)}.") from exc
         _keep_quiet()
+
+
+    def _knock(self) -> None:
+        """Raise OSError where nobody listens at the address: Ray would try for ten minutes."""
+        host, _, port = self._address.rpartition("://")[2].rpartition(":")
+        if host and port.isdigit():
+            socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
 
 
 def load_ray() -> ModuleType:

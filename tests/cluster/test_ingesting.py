@@ -16,7 +16,7 @@ from rag_app.errors import ClusterError
 from rag_app.reports import IngestReport
 from rag_app.store import Store
 from tests.cluster.conftest import TwoNodes
-from tests.cluster.working import busy, gone, kill_a_busy_one, meanwhile
+from tests.cluster.working import busy, kill_a_busy_one, left_of, meanwhile
 from tests.conftest import SAMPLE_PAPERS
 from tests.faults.oracle import Contents, assert_same, contents
 from tests.made_pdfs import document, save
@@ -153,7 +153,7 @@ def test_an_interrupted_ingestion_stops_the_workers_and_goes_on_where_it_was(
     with Library.open(tmp_path / "there", settings=settings) as library:
         with pytest.raises(KeyboardInterrupt):
             library.ingest(papers, on_progress=interrupt)
-        assert gone(working)
+        assert left_of(working) == []
         done = {d.document for d in library.ingest(papers).documents if not d.error}
     assert done >= {"long.pdf"}
     assert_same(whole(tmp_path / "there"), whole(read_here[1]))

@@ -58,11 +58,18 @@ def meanwhile(act: Callable[[], bool], *, after_s: float = 0.0) -> Iterator[list
         thread.join()
 
 
-def gone(processes: list[psutil.Process], *, within_s: float = 20.0) -> bool:
-    """Whether they all end in that time."""
-    end = time.monotonic() + within_s
-    while time.monotonic() < end:
-        if not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes):
-            return True
+def left_of(processes: list[psutil.Process], *, after_s: float = 40.0) -> list[str]:
+    """The names of those that are still there after that time; [] as soon as none is."""
+    end = time.monotonic() + after_s
+    left = processes
+    while left and time.monotonic() < end:
+        left = [process for process in left if _alive(process)]
         time.sleep(0.1)
-    return False
+    return [" ".join(process.cmdline())[:200] for process in left]
+
+
+def _alive(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
