@@ -63,6 +63,7 @@ PAGES = {
     "rag_app/cli/tune.py": "how-to/image-search.md",
     "rag_app/comparing.py": "how-to/models.md",
     "rag_app/describing/": "how-to/describe.md",
+    "rag_app/exchange/": "exchange.md",
     "rag_app/imaging/": "how-to/image-search.md",
     "rag_app/medical/": "how-to/medical.md",
     "rag_app/medical/asking.py": "how-to/medical-ask.md",

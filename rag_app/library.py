@@ -18,7 +18,7 @@ import os
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from adapters.names import Role, load_model, parse_model_name
 from ingestion.elements import Paper
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from rag_app.answering.engine import PaperQueryEngine
     from rag_app.describing.planning import Only
     from rag_app.evidence import Answerer, Passage
+    from rag_app.exchange.exporting import ExportReport
+    from rag_app.exchange.importing import ImportReport
     from rag_app.imaging.figures import Figures
     from rag_app.imaging.pairs import CaptionedFigure
     from rag_app.imaging.records import CaptionsReport, ImageIndexReport, ImageResult
@@ -312,6 +314,45 @@ class Library:
         holds something else, DiskFull, LibraryReadOnly.
         """
         return self._store.backup(Path(folder), on_progress=on_progress)
+
+    def export(
+        self,
+        folder: str | Path,
+        *,
+        format: Literal["parquet", "jsonl"] = "parquet",
+        on_progress: Callable[[str, int, int], None] | None = None,
+    ) -> ExportReport:
+        """Write the library, as it is at one moment, into a new folder in open formats; docs/exchange.md says which.
+
+        Works while others read and write it. on_progress: called with what is counted ("files" or a table's name), how
+        many are done, and in all. Raises UsageError when the folder holds something else or pyarrow is not there for
+        Parquet, DiskFull, LibraryReadOnly, LibraryDamaged.
+        """
+        from rag_app.exchange.exporting import export
+
+        return export(self._store, Path(folder), format=format, on_progress=on_progress)
+
+    @classmethod
+    def import_(
+        cls,
+        folder: str | Path,
+        library: str | Path,
+        *,
+        on_progress: Callable[[str, int, int], None] | None = None,
+    ) -> ImportReport:
+        """Make the new library `library` of what `export` wrote into `folder`, checked; all of it or nothing.
+
+        The stranger who may have written it can name no file outside of it. on_progress: as in `export`. Raises
+        UsageError when there is a library already, InputError when the export is not whole, DiskFull, LibraryReadOnly.
+        """
+        from rag_app.exchange.importing import import_
+
+        done = import_(Path(folder), Path(library), on_progress=on_progress)
+        with cls.open(library, create=False) as made, made._store.write_lock():
+            made._store.fold_words()
+            for info in made._store.spaces():
+                made._vectors.space(info.name).save()
+        return done
 
     def vacuum(self) -> Vacuumed:
         """Give back the room that removed papers have left, in SQLite's file and in the indexes.

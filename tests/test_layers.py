@@ -22,6 +22,7 @@ LEAVES = {
     "pymupdf4llm": ("ingestion", "eval/parsers"),
     "ray": ("rag_app/cluster",),
     "faiss": ("rag_app/vectors",),
+    "pyarrow": ("rag_app/exchange/parquet",),
     "pymilvus": ("rag_app/vectors/milvus",),
     "milvus_lite": ("rag_app/vectors/milvus",),
     "grpc": ("rag_app/vectors/milvus",),

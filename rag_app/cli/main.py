@@ -28,6 +28,8 @@ COMMANDS = {
     "check": "rag_app.cli.library:check",
     "backup": "rag_app.cli.library:backup",
     "vacuum": "rag_app.cli.library:vacuum",
+    "export": "rag_app.cli.exchange:export",
+    "import": "rag_app.cli.exchange:import_",
     "doctor": "rag_app.cli.doctor:doctor",
     "models": "rag_app.cli.models:models",
     "medical": "rag_app.cli.medical:medical",

@@ -1,4 +1,4 @@
-"""`status`, `repair`, `check`, `backup` and `vacuum` as text."""
+"""`status`, `repair`, `check`, `backup`, `vacuum`, `export` and `import` as text."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from rag_app.render.described import description_lines
 from rag_app.render.terminal import printable, shorten
 
 if TYPE_CHECKING:
+    from rag_app.exchange.exporting import ExportReport
+    from rag_app.exchange.importing import ImportReport
     from rag_app.reports import LibraryStatus, RepairReport
     from rag_app.soundness import CheckReport
     from rag_app.store import DocumentInfo
@@ -66,6 +68,26 @@ def backup_text(done: Backup) -> str:
     return "\n".join(
         [*lines, f"Copied {held}, {many(done.originals, 'original')}: {megabytes(done.bytes)} in {done.path}."]
     )
+
+
+def export_text(done: ExportReport) -> str:
+    """What an export holds, and what the library lacked."""
+    where = f"{megabytes(done.bytes)} as {done.format} in {done.path}"
+    return "\n".join([*lost_lines(done.lost), f"Exported {_rows(done.rows)}, {_files(done)}: {where}."])
+
+
+def import_text(done: ImportReport) -> str:
+    """What came in, and what the exported library lacked."""
+    return "\n".join([*lost_lines(done.lost), f"Imported {_rows(done.rows)}, {_files(done)} into {done.path}."])
+
+
+def _files(done: ExportReport | ImportReport) -> str:
+    return f"{many(done.crops, 'crop')} and {many(done.originals, 'original')}"
+
+
+def _rows(rows: Mapping[str, int]) -> str:
+    nouns = {"documents": "paper", "nodes": "node", "vectors": "vector", "ledger": "ledger row", "answers": "answer"}
+    return ", ".join(many(rows[table], noun) for table, noun in nouns.items() if rows[table])
 
 
 def lost_lines(lost: Sequence[str]) -> list[str]:
