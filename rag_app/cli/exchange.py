@@ -25,8 +25,8 @@ def export(call: Call, folder: Path, form: Literal["parquet", "jsonl"]) -> Shown
     """Write the library into the new folder DIR, in open formats.
 
     Documents, elements, nodes with stored captions, vectors, the ledger of descriptions and saved answers as tables;
-    crops and originals as files. What is in them stands in docs/exchange.md. The paths that papers were read from are in
-    it, settings are not. The library can be in use meanwhile. Exit code 1 when it lacked crops or originals.
+    crops and originals as files. What is in them stands in docs/exchange.md. The paths that papers were read from are
+    in it, settings are not. The library can be in use meanwhile. Exit code 1 when it lacked crops or originals.
     """
     from rag_app.cli.progress import StageBars
     from rag_app.library import Library

@@ -16,14 +16,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from rag_app.errors import UsageError
 from rag_app.store.checking import SPACES
-from rag_app.store.copying import files_copied
+from rag_app.store.copying import begin, end, files_copied
 from rag_app.store.database import FILE_NAME, Database
 from rag_app.store.failures import os_errors, sqlite_errors
-from rag_app.store.replacing import flush_names
 
-MARK = "backup.unfinished"
 _PAGES = 1024  # of SQLite, between two calls of on_progress: 8 MiB
 _SETTINGS = "settings.toml"
 
@@ -53,7 +50,7 @@ def backup(database: Database, target: Path, *, on_progress: Progress | None = N
     Others may read and write the library meanwhile. Raises UsageError for any other folder, DiskFull, LibraryReadOnly.
     """
     began = time.perf_counter()
-    _begin(database.folder, target)
+    begin(database.folder, target)
 
     def on_file(done: int, total: int) -> None:
         if on_progress is not None:
@@ -67,8 +64,7 @@ def backup(database: Database, target: Path, *, on_progress: Progress | None = N
         nodes = connection.execute("SELECT count(*) FROM nodes").fetchone()[0]
     with os_errors(target):
         partial.replace(target / FILE_NAME)
-        flush_names(target)
-        (target / MARK).unlink()
+        end(target)
         size = sum(path.stat().st_size for path in target.rglob("*") if path.is_file())
     return Backup(
         str(target),
@@ -80,19 +76,6 @@ def backup(database: Database, target: Path, *, on_progress: Progress | None = N
         copied.lost,
         time.perf_counter() - began,
     )
-
-
-def _begin(library: Path, target: Path) -> None:
-    if target.resolve() == library.resolve() or library.resolve() in target.resolve().parents:
-        raise UsageError(f"{target} lies in the library itself: name a folder outside of {library}.")
-    if target.exists() and not target.is_dir():
-        raise UsageError(f"{target} is a file: name a new folder for the backup.")
-    if target.exists() and any(target.iterdir()) and not (target / MARK).is_file():
-        raise UsageError(f"{target} is not empty: name a new folder for the backup.")
-    with os_errors(target):
-        target.mkdir(parents=True, exist_ok=True)
-        (target / MARK).write_text("This backup is not whole. Run the same command again.\n", encoding="utf-8")
-        flush_names(target.parent)
 
 
 def _copy_derived(library: Path, target: Path) -> None:

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rag_app.store.checking import CROPS, FILES, named_crops, named_files
+from rag_app.errors import UsageError
+from rag_app.store.checking import CROPS, FILES, named_crops
 from rag_app.store.database import Database
 from rag_app.store.failures import os_errors
 from rag_app.store.replacing import flush_names
 
 Progress = Callable[[int, int], None]  # files copied, files in all
 
+CROP = re.compile(r"[0-9a-f]{64}\.png")
+MARK = "unfinished"
 _PIECE_BYTES = 1 << 20
 
 
@@ -28,6 +32,31 @@ class Copied:
     files: tuple[str, ...]
     bytes: int
     lost: tuple[str, ...]
+
+
+def begin(library: Path, target: Path) -> None:
+    """Make the folder `target`, and mark it as unfinished; `end` takes the mark away.
+
+    Raises UsageError when it lies in the library, or holds anything but what was left unfinished; DiskFull,
+    LibraryReadOnly.
+    """
+    if target.resolve() == library.resolve() or library.resolve() in target.resolve().parents:
+        raise UsageError(f"{target} lies in the library itself: name a folder outside of {library}.")
+    if target.exists() and not target.is_dir():
+        raise UsageError(f"{target} is a file: name a new folder.")
+    if target.exists() and any(target.iterdir()) and not (target / MARK).is_file():
+        raise UsageError(f"{target} is not empty: name a new folder.")
+    with os_errors(target):
+        target.mkdir(parents=True, exist_ok=True)
+        (target / MARK).write_text("This copy is not whole. Run the same command again.\n", encoding="utf-8")
+        flush_names(target.parent)
+
+
+def end(target: Path) -> None:
+    """What `begin` began is whole, and on the disk."""
+    with os_errors(target):
+        flush_names(target)
+        (target / MARK).unlink()
 
 
 @contextmanager
@@ -90,10 +119,14 @@ def digest(path: Path) -> str:
 
 def _wanted(connection: sqlite3.Connection, folder: Path, files: str) -> dict[str, Path | None]:
     """Name in the target -> file of the library, None where there is none."""
-    found: dict[str, Path | None] = {f"{CROPS}/{name}": folder / CROPS / name for name in named_crops(connection)}
+    found: dict[str, Path | None] = {
+        f"{CROPS}/{name}": folder / CROPS / name for name in named_crops(connection) if CROP.fullmatch(name)
+    }
     originals = folder / FILES
     kept = {path.stem: path for path in originals.iterdir() if path.suffix != ".tmp"} if originals.is_dir() else {}
-    for document_id in named_files(connection):
+    for (document_id,) in connection.execute(
+        "SELECT document_id FROM documents WHERE id IN (SELECT document FROM papers)"
+    ):
         path = kept.get(document_id)
         found[f"{files}/{path.name if path else document_id}"] = path
     return found
