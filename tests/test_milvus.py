@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
 import shutil
-import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,13 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from llama_index.core.schema import TextNode
+from llama_index.core.vector_stores.types import (
+    FilterCondition,
+    FilterOperator,
+    MetadataFilter,
+    MetadataFilters,
+    VectorStoreQuery,
+)
 
-from rag_app.errors import SpaceMismatch, VectorsUnavailable
+from rag_app.errors import SpaceMismatch
 from rag_app.store import Filter, Store
 from rag_app.vectors import milvus_space
-from rag_app.vectors.milvus_collection import Collection, names
-from rag_app.vectors.milvus_server import TOKEN, Milvus
+from rag_app.vectors.milvus_collection import names
+from rag_app.vectors.milvus_server import Milvus
 from rag_app.vectors.milvus_space import MilvusSpace
+from rag_app.vectors.space import Space
+from rag_app.vectors.vector_store import StoreVectorStore
 from tests.milvus_servers import milvus_server
 from tests.storing import DIM, SPACE, nodes, paper, put, sha, vectors
 
@@ -296,6 +302,60 @@ def index_of(milvus: Milvus, space: MilvusSpace) -> str:
     return milvus.client().describe_index(name, "embedding")["index_type"]
 
 
+OPERATORS: list[tuple[str, str, object]] = [
+    ("year", "==", 2020),
+    ("venue", "==", "ACL"),
+    ("year", "!=", 2020),
+    ("year", ">", 2019),
+    ("year", ">=", 2020),
+    ("year", "<", 2020),
+    ("score", "<=", 0.5),
+    ("year", "in", [2019, 2021]),
+    ("year", "nin", [2019, 2021]),
+    ("tags", "any", ["vision", "sound"]),
+    ("tags", "all", ["vision", "text"]),
+    ("tags", "contains", "text"),
+    ("venue", "text_match", "work"),
+    ("venue", "text_match_insensitive", "icml"),
+    ("tags", "is_empty", None),
+    ("it's; DROP TABLE nodes", "==", "x"),
+]
+
+
+def test_every_operator_of_llama_index_gives_the_same_nodes(
+    store: Store, milvus: Milvus, monkeypatch: pytest.MonkeyPatch
+):
+    """As FAISS gives, whether few rows pass (they are read here) or many (Milvus is asked until there are enough)."""
+    spaces = [StoreVectorStore(store, space=one) for one in (Space(store, SPACE), MilvusSpace(store, SPACE, milvus))]
+    about = [
+        {"year": 2019, "venue": "ACL", "tags": ["vision", "text"], "score": 0.5},
+        {"year": 2020, "venue": "EMNLP", "tags": ["text"], "score": 0.9},
+        {"year": 2021, "venue": "ACL"},
+        {"venue": "ICML workshop", "tags": []},
+    ]
+    made = [
+        TextNode(id_=f"n{i}", text="text", metadata=about[i % 4], embedding=one.tolist())
+        for i, one in enumerate(vectors("operators", 40))
+    ]
+    spaces[0].add(made)
+    query = vectors("query", 1)[0].tolist()
+    some: list[MetadataFilter | MetadataFilters] = [
+        MetadataFilter(key=key, operator=FilterOperator(operator), value=value)  # pyright: ignore[reportArgumentType]  # all kinds
+        for key, operator, value in OPERATORS
+    ]
+    asked = [MetadataFilters(filters=[one]) for one in some]
+    asked += [MetadataFilters(filters=some[:2], condition=how) for how in FilterCondition]
+    asked.append(MetadataFilters(filters=[asked[-1], some[3]], condition=FilterCondition.OR))
+    for read in (20_000, 0):
+        monkeypatch.setattr(milvus_space, "_READ", read)
+        for one in asked:
+            for k in (3, 50):
+                wanted = VectorStoreQuery(query_embedding=query, similarity_top_k=k, filters=one)
+                faiss, found = (each.query(wanted) for each in spaces)
+                assert found.ids == faiss.ids, one
+                assert found.similarities == pytest.approx(faiss.similarities, abs=1e-5)
+
+
 def test_threads_search_while_papers_come(store: Store, milvus: Milvus):
     put(store, "a", "a.pdf")
     space, failed, stop = MilvusSpace(store, SPACE, milvus), [], threading.Event()
@@ -324,7 +384,6 @@ def test_threads_search_while_papers_come(store: Store, milvus: Milvus):
 
 def test_llama_index_reads_the_collection(store: Store, milvus: Milvus):
     """Its own Milvus store finds the same rows in it; what it cannot is in docs/scale.md."""
-    from llama_index.core.vector_stores.types import VectorStoreQuery
     from llama_index.vector_stores.milvus import MilvusVectorStore
 
     put(store, "a", count=30)

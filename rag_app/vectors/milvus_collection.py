@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from rag_app.store.vector_rows import VectorRow
-from rag_app.vectors.milvus_server import CALL_S, Milvus
+from rag_app.vectors.milvus_server import CALL_S, Milvus, NotLoaded
 
 if TYPE_CHECKING:
     from pymilvus import CollectionSchema
@@ -71,9 +71,13 @@ class Collection:
         return cls(milvus, name, dim)
 
     def state(self) -> State | None:
-        """What it is a copy of; None in one that was made and nothing more."""
-        with self._milvus.translated():
-            found = self._milvus.client().get(self.name, ids=[_STATE], output_fields=["state"], timeout=CALL_S)
+        """What it is a copy of; None in one that was made and nothing more. Makes it ready for searching."""
+        try:
+            found = self._get_state()
+        except NotLoaded:
+            with self._milvus.translated():
+                self._milvus.client().load_collection(self.name, timeout=CALL_S)
+            found = self._get_state()
         if not found:
             return None
         try:
@@ -143,14 +147,13 @@ class Collection:
             with self._milvus.translated():
                 self._milvus.client().flush(self.name, timeout=CALL_S)
 
-    def load(self) -> None:
-        """Make it ready for searching; one that is costs nothing."""
-        with self._milvus.translated():
-            self._milvus.client().load_collection(self.name, timeout=CALL_S)
-
     def drop(self) -> None:
         with self._milvus.translated():
             self._milvus.client().drop_collection(self.name, timeout=CALL_S)
+
+    def _get_state(self) -> list[dict[str, Any]]:  # Any: a value of each of the schema's types
+        with self._milvus.translated():
+            return self._milvus.client().get(self.name, ids=[_STATE], output_fields=["state"], timeout=CALL_S)
 
     def _upsert(self, entities: list[dict[str, Any]]) -> None:  # Any: a value of each of the schema's types
         with self._milvus.translated():

@@ -24,13 +24,19 @@ OLDEST = (2, 4)  # of Milvus: fields of lists, searched with conditions on them,
 CONNECT_S = 10.0
 CALL_S = 60.0  # without a limit pymilvus tries 75 times, for minutes, when a server has gone
 _LITE = "milvus_lite"
-_NOT_FOUND = (4, 100)  # a collection: the code of milvus-lite's protocol, and that of servers
+_NOT_FOUND = (4, 100)  # a collection: the old code, and that of servers since 2.3
+_NOT_LOADED = 101
+_RELEASED = re.compile(r"not loaded|in state 'released'", re.IGNORECASE)
 _SILENT = re.compile(r"fail connecting|unavailable|deadline|failed to connect|retry timeout", re.IGNORECASE)
 _REFUSED = re.compile(r"unauthenticated|auth check failure|permission ?denied|privilege", re.IGNORECASE)
 
 
 class CollectionGone(Exception):
     """The collection is not there any more: another process made it anew, or somebody dropped it."""
+
+
+class NotLoaded(CollectionGone):
+    """The collection is there but not ready for searching: milvus-lite was started anew, or somebody released it."""
 
 
 class Milvus:
@@ -80,7 +86,9 @@ class Milvus:
         except MilvusException as exc:
             if exc.code in _NOT_FOUND:
                 raise CollectionGone(exc.message) from exc
-            raise self._unavailable(str(exc.message)) from exc
+            if exc.code == _NOT_LOADED or _RELEASED.search(str(exc.message)):
+                raise NotLoaded(exc.message) from exc
+            raise self._unavailable(_reason(exc)) from exc
         except grpc.RpcError as exc:
             raise self._unavailable(str(exc)) from exc
 
@@ -161,6 +169,16 @@ def _quietly_import() -> None:
             os.environ["PYTHON_DOTENV_DISABLED"] = before
     for name in ("pymilvus", "pymilvus.milvus_client", "milvus_lite", "grpc"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+def _reason(error: BaseException) -> str:
+    """What pymilvus says, or what the server said to it: a refused token is a failed connection to pymilvus."""
+    beneath = error.__cause__ if error.__cause__ is not error else error.__context__
+    said = str(getattr(error, "message", error))
+    if isinstance(beneath, BaseException) and (refused := _REFUSED.search(str(beneath))):
+        line = str(beneath)[refused.start() :].splitlines()[0]
+        return f"{said}: {line}"
+    return said
 
 
 def _short(reason: str) -> str:

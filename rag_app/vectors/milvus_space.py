@@ -235,9 +235,7 @@ class MilvusSpace:
         ours = self._ours()
         if not ours:
             return None
-        collection, state = ours[-1]
-        collection.load()
-        return self._know(collection, state)
+        return self._know(*ours[-1])
 
     def _ours(self) -> list[tuple[Collection, State]]:
         """The collections of this library and space whose state it has had, the most recent last."""
