@@ -61,6 +61,7 @@ PAGES = {
     "rag_app/cli/search.py": "how-to/search.md",
     "rag_app/cli/serve.py": "how-to/serve.md",
     "rag_app/cli/tune.py": "how-to/image-search.md",
+    "rag_app/cluster/": "scale.md",
     "rag_app/comparing.py": "how-to/models.md",
     "rag_app/describing/": "how-to/describe.md",
     "rag_app/exchange/": "exchange.md",

@@ -66,7 +66,7 @@ class AskingNodes:
             by_key: dict[str, _Place] = {}
             for place, key in zip(found, self._got(asked), strict=True):
                 if not isinstance(key, str):
-                    raise ClusterError(key.why)
+                    raise key.error
                 if by_key.setdefault(key, place) is not place:
                     load_ray().kill(place.actor)
             self._places = list(by_key.values())

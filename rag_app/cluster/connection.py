@@ -101,7 +101,6 @@ class Cluster:
             raise ClusterError(f"The cluster {self._address} cannot be used: {_first_line(exc)}.") from exc
         _keep_quiet()
 
-
     def _knock(self) -> None:
         """Raise OSError where nobody listens at the address: Ray would try for ten minutes."""
         host, _, port = self._address.rpartition("://")[2].rpartition(":")

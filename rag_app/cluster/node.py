@@ -26,7 +26,7 @@ from ingestion.limits import Limits
 from rag_app import embeddings
 from rag_app.cluster.sending import SentFile, unpacked
 from rag_app.cluster.versions import difference, versions
-from rag_app.errors import DiskFull
+from rag_app.errors import ClusterError, DiskFull
 from rag_app.imaging import filling
 from rag_app.making import Made, make
 from rag_app.settings import Settings
@@ -44,9 +44,9 @@ class Ran:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The node cannot take part; why, in a sentence."""
+    """The node cannot take part; a result, as Ray would wrap an error."""
 
-    why: str
+    error: ClusterError
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,10 @@ def refused(wanted: Mapping[str, str]) -> Refused | None:
     if other is None:
         return None
     return Refused(
-        f"The node {node_address()} of the cluster has {other}, as this machine has: install the same on every node, "
-        "and start its Ray anew."
+        ClusterError(
+            f"The node {node_address()} of the cluster has {other}, as this machine has: install the same on every "
+            "node, and start its Ray anew."
+        )
     )
 
 

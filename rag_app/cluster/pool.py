@@ -203,7 +203,7 @@ class ClusterPool:
     def _answer(self, call: _Call, reply: Ran | Made | Refused) -> None:
         """Hand over what a node gave; the crops lie in their folder before anybody hears of them."""
         if isinstance(reply, Refused):
-            raise ClusterError(reply.why)
+            raise reply.error
         if isinstance(reply, Made):
             call.future.set_result(reply)
             return
