@@ -276,13 +276,16 @@ class Library:
 
     def repair(self) -> RepairReport:
         """Check everything and make anew what is derived: full text, indexes, leftover files."""
+        from rag_app.mending import mend_files
+
         with self._store.write_lock():
             before = self._store.integrity()
             found = [*before.damage]
             found += [f"The crop {name} is missing: ingest its paper again." for name in before.missing_crops]
             found += [f"The stored copy of {name} is missing: ingest it again." for name in before.missing_files]
             found += [f"{name} is needed by no document." for name in before.orphans]
-            done = self._store.repair()
+            changed, mended = mend_files(self.path, self._store)
+            done = [*mended, *self._store.repair()]
             unreachable: list[str] = []
             for info in self._store.spaces():
                 try:
@@ -292,7 +295,9 @@ class Library:
                 else:
                     done.append(f"The index of {info.name} was built anew ({info.vectors} vectors).")
             after = self._store.integrity()
-        return RepairReport((*found, *dict.fromkeys(unreachable)), tuple(done), sound=after.sound and not unreachable)
+            left, _ = mend_files(self.path, self._store) if changed else ([], [])
+        found += [*changed, *dict.fromkeys(unreachable)]
+        return RepairReport(tuple(found), tuple(done), sound=after.sound and not (unreachable or left))
 
     def check(self, *, on_progress: Callable[[str, int, int], None] | None = None) -> CheckReport:
         """Read everything and compare every part with the others; nothing is changed.

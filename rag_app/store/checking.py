@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from rag_app.store import fulltext, sums, verifying
 from rag_app.store.records import Integrity
 
 CROPS, FILES, SPACES = "crops", "files", "spaces"
+_WRITER = re.compile(r"\.(\d{1,9})-\d+\.tmp$")
 _LEFTOVER_S = 600  # a temporary file this old is a crash's; a younger one may be a search's that is saving its index
 
 
@@ -52,10 +56,18 @@ def repair(connection: sqlite3.Connection, folder: Path) -> list[str]:
     fulltext.rebuild(connection)
     verifying.rebuild_places(connection)
     done = ["The full text index was built anew."]
+    if not _names_are_true(connection):
+        return [*done, "Files that no document seems to need were left, because the library is damaged."]
     removed = remove_orphans(connection, folder)
     if removed:
         done.append(f"{removed} files that no document needs were removed.")
     return done
+
+
+def _names_are_true(connection: sqlite3.Connection) -> bool:
+    """Whether what nodes and documents say of their files can be believed, so that others may go."""
+    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+    return found == "ok" and not _broken_sums(connection) and not list(verifying.documents(connection))
 
 
 def remove_orphans(connection: sqlite3.Connection, folder: Path) -> int:
@@ -71,8 +83,14 @@ def orphans(folder: Path, crops: set[str], files: set[str]) -> list[Path]:
     found = [path for path in _files(folder / CROPS) if path.name not in crops]
     found += [path for path in _files(folder / FILES) if path.stem not in files and path.suffix != ".tmp"]
     unfinished = [path for name in (FILES, SPACES) for path in _files(folder / name) if path.suffix == ".tmp"]
-    found += [path for path in unfinished if _age_s(path) > _LEFTOVER_S]
+    found += [path for path in unfinished if _age_s(path) > _LEFTOVER_S and not _being_written(path)]
     return sorted(found)
+
+
+def _being_written(temporary: Path) -> bool:
+    """Whether the process that `replacing` names in a temporary file lives: by a clock that jumped, it may look old."""
+    writer = _WRITER.search(temporary.name)
+    return writer is not None and psutil.pid_exists(int(writer[1]))
 
 
 def _age_s(path: Path) -> float:

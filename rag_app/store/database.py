@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from rag_app.store.failures import read_only as read_only_error
 from rag_app.store.replacing import flush_names
 
 FILE_NAME = "library.sqlite"
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Database:
@@ -30,12 +32,16 @@ class Database:
         self._connections: list[sqlite3.Connection] = []
         self._alone: sqlite3.Connection | None = None  # the one that all threads share, when no other can be opened
         if not self.path.exists():
+            if _holds_originals(folder):
+                raise damaged(folder, "it is gone")
             if not create or read_only:
                 raise LibraryNotFound(f"There is no library in {folder}. Make one: rag-app ingest PAPER.pdf")
             _make(folder)
         self.read_only = read_only or not os.access(folder, os.W_OK)
         with sqlite_errors(folder), _unreadable(folder):
             connection = self._connect()
+            if schema.version(connection, where=str(folder)) == 0 and _holds_originals(folder):
+                raise damaged(folder, "it is empty")
             if not self.read_only:
                 schema.prepare(connection, where=str(folder))
             elif schema.version(connection, where=str(folder)) != schema.SCHEMA_VERSION:
@@ -141,6 +147,12 @@ class Database:
         self._local.connection = connection
         self._local.writing = False
         return connection
+
+
+def _holds_originals(folder: Path) -> bool:
+    """Whether there are copies of papers, which nothing but a library makes."""
+    originals = folder / "files"
+    return originals.is_dir() and any(_SHA256.fullmatch(path.stem) for path in originals.iterdir())
 
 
 @contextmanager

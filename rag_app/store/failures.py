@@ -27,7 +27,7 @@ def sqlite_errors(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def os_errors(folder: Path) -> Iterator[None]:
-    """Turn "no space" and "not writable" of the operating system into DiskFull and LibraryReadOnly."""
+    """Turn "no space", "not writable" and "failed" of the operating system into errors about the library."""
     try:
         yield
     except OSError as exc:
@@ -35,6 +35,8 @@ def os_errors(folder: Path) -> Iterator[None]:
             raise disk_full(folder) from exc
         if exc.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             raise read_only(folder) from exc
+        if exc.errno in (errno.EIO, errno.EFBIG):
+            raise _failed(folder, exc.strerror or str(exc)) from exc
         raise
 
 
@@ -56,16 +58,21 @@ def translate(exc: sqlite3.Error, folder: Path) -> Exception:
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CANTOPEN")):
         return damaged(folder, str(exc))
     if name.startswith("SQLITE_IOERR"):
-        return LibraryError(
-            f"The disk under the library {folder} failed ({name}: {exc}). Check the disk, then run: rag-app doctor"
-        )
+        return _failed(folder, f"{name}: {exc}")
     return exc
+
+
+def _failed(folder: Path, reason: str) -> LibraryError:
+    return LibraryError(
+        f"The disk under the library {folder} failed ({reason}). Check the disk and its limits, then run: rag-app "
+        "doctor"
+    )
 
 
 def damaged(folder: Path, reason: str) -> LibraryDamaged:
     return LibraryDamaged(
-        f"The library file {folder / 'library.sqlite'} is damaged ({reason}). Put back a copy of it, or move it away "
-        f"and ingest the kept originals again: rag-app ingest {folder / 'files'}"
+        f"The library file {folder / 'library.sqlite'} is damaged ({reason}). Put back a backup, or ingest the "
+        f"originals that the library kept into a new one: rag-app ingest {folder / 'files'} --library NEW"
     )
 
 

@@ -34,7 +34,7 @@ _TERMS = 5_000  # compared at a time
 def derived(connection: sqlite3.Connection) -> list[str]:
     """A sentence for each table that does not say what the nodes and the papers say."""
     return [
-        *_documents(connection),
+        *documents(connection),
         *_places(connection),
         *_active(connection),
         *_full_text(connection),
@@ -48,7 +48,7 @@ def rebuild_places(connection: sqlite3.Connection) -> None:
         connection.execute(f"INSERT INTO {table}(row, {column}) {_NAMED.format(said)}")
 
 
-def _documents(connection: sqlite3.Connection) -> Iterator[str]:
+def documents(connection: sqlite3.Connection) -> Iterator[str]:
     """Documents that do not fit the paper they were made from."""
     for name, *stored, body in connection.execute(
         "SELECT name, document_id, title, language, pages, parser, body FROM documents JOIN papers ON document = id"

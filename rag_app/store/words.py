@@ -27,6 +27,7 @@ K1, B = 1.2, 0.75  # Robertson and Zaragoza 2009; the customary values
 FOLD_ABOVE = 5_000  # nodes outside the postings file before it is worth making anew ...
 FOLD_SHARE = 0.05  # ... and they must be this share of the nodes inside
 _REMEMBERED_TERMS = 128
+_READ_WHOLE_BYTES = 64 * 2**20  # about 0.05 s; a larger file is read whole by `rag-app check`
 _REMEMBERED_FILTERS = 16
 
 
@@ -39,6 +40,7 @@ class Words:
         self._lock = threading.Lock()
         self._base: Postings | None = None
         self._state: _State | None = None
+        self._read_whole: tuple[int, int, int] | None = None  # inode, time and size of the file that was
 
     def search(
         self, connection: sqlite3.Connection, terms: Sequence[str], *, k: int, allowed: Filter | None
@@ -114,9 +116,22 @@ class Words:
                 self._state = _State(connection, self._trusted(connection), found)
             return self._state
 
+    def _read(self) -> Postings | None:
+        """The postings file; one that is not large is read whole once, to notice a changed number in it."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        identity = (found.st_ino, found.st_mtime_ns, found.st_size)
+        thorough = found.st_size <= _READ_WHOLE_BYTES and identity != self._read_whole
+        base = postings.read(self.path, thorough=thorough)
+        if thorough and base is not None:
+            self._read_whole = identity
+        return base
+
     def _trusted(self, connection: sqlite3.Connection) -> tuple[Postings, np.ndarray] | None:
         """The postings file, of this state of this library or an earlier one, and the rows removed since."""
-        for base in (postings.read(self.path), self._base):
+        for base in (self._read(), self._base):
             if base is not None and base.fingerprint == fulltext.fingerprint():
                 token = connection.execute(
                     "SELECT token FROM generations WHERE generation = ?", (base.generation,)

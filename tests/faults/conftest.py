@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -11,8 +12,10 @@ from pathlib import Path
 import pytest
 
 from rag_app import Library
+from tests.faults.operations import Rehearsal
 from tests.faults.stage import Stage
 from tests.made_pdfs import document, save
+from tests.ollama_server import Model, OllamaServer
 
 SAMPLE = Path(__file__).parent.parent.parent / "data" / "papers" / "clip_fa.pdf"
 HERE = Path(__file__).parent
@@ -40,6 +43,13 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
         changed.write(b"\n% changed\n")
     save(document(2), papers / "new.pdf")
     return Stage(folder / "library", papers)
+
+
+@pytest.fixture(scope="session")
+def rehearsal(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rehearsal]:
+    """What each operation does when nothing happens to it."""
+    with OllamaServer([Model("tiny:embed", {"embedding"}, embedding_length=48)]) as server:
+        yield Rehearsal(stage, server.url, tmp_path_factory.mktemp("rehearsal"))
 
 
 @pytest.fixture
@@ -75,6 +85,23 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
     for folder in mounted:
         subprocess.run(["umount", "-l", folder], check=True)
 
+
+def told(mishap: str, error: object) -> None:
+    """Fails unless docs/troubleshooting.md has a row for the mishap with the sentence that was really shown."""
+    assert mishap in SENTENCES, f"docs/troubleshooting.md has no row {mishap!r}; the user sees: {error}"
+    pattern = ".*".join(re.escape(part) for part in SENTENCES[mishap].split("…"))
+    assert re.fullmatch(pattern, " ".join(str(error).split())), f"{mishap}: {SENTENCES[mishap]!r}, but: {error}"
+
+
+def _sentences() -> dict[str, str]:
+    """By mishap: the sentence that docs/troubleshooting.md promises, with … for what differs."""
+    page = (HERE.parent.parent / "docs" / "troubleshooting.md").read_text(encoding="utf-8")
+    part = page.partition("## Mishaps of the machine")[2].partition("\n## ")[0]
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in part.splitlines() if line.startswith("| ")]
+    return {cells[0]: cells[1].strip('"') for cells in rows[2:]}
+
+
+SENTENCES = _sentences()
 
 if sys.platform != "linux":
     collect_ignore_glob = ["test_*"]

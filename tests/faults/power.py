@@ -124,7 +124,7 @@ class Disk:
             if way in ("names", "lengths", "all") or (way == "some" and draw.random() < 0.5):
                 _rename(names, change)
         for path in sorted(names):
-            if path != self.root and path.parent != self.root and path.parent not in names:
+            if self.root not in (path, path.parent) and path.parent not in names:
                 continue
             file = names[path]
             if file is None:
