@@ -187,11 +187,12 @@ class Tries(Generic[S]):
         self._done = 0
         self._once = False
         self._failed: dict[S, Failure] = {}
+        self._last: tuple[S, ...] = ()
 
     @property
     def without(self) -> Collection[S]:
-        """The servers that have failed in this round."""
-        return tuple(self._failed)
+        """The servers that have failed in this round, and the last one."""
+        return (*self._failed, *self._last)
 
     async def again(self, exc: Exception, host: S, *, spoiled: bool = False) -> bool:
         """Wait until the request may be sent again; True when it needs another seed.
@@ -207,11 +208,12 @@ class Tries(Generic[S]):
             self._failed[host] = failure
             if len(self._failed) < len(self._fleet.hosts):
                 return False
-            failure = together({one.url: failure for one, failure in self._failed.items()})
+            failure = together({one.url: self._failed[one] for one in self._fleet.hosts})
         tried_twice = failure.repeat == "once" and self._once
         if failure.repeat == "never" or tried_twice or self._done >= self._left:
             raise failure.error from exc
         self._failed.clear()
+        self._last = (host,)
         self._once = self._once or failure.repeat == "once"
         if not failure.reseed:
             await asyncio.sleep(_pause_s(self._done, busy=isinstance(failure.error, ModelBusy)))

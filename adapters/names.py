@@ -1,4 +1,4 @@
-"""Models by name: `builtin`, `ollama:qwen2.5vl:7b`, `hf:Qwen/Qwen2.5-VL-3B-Instruct+adapter`, `openclip:ViT-B-32/...`.
+"""Models by name: `builtin`, `ollama:qwen2.5vl:7b`, `openai:Qwen/Qwen3-8B`, `hf:Qwen/Qwen2.5-VL-3B-Instruct+adapter`.
 
 A bare name such as `gemma3:4b` means Ollama. A model is loaded by its role through one line in LOADERS.
 """
@@ -16,7 +16,7 @@ from rag_app.settings import Settings
 
 Role = Literal["answer", "vision", "text_embedding", "image_embedding", "judge", "rerank"]
 ROLES: tuple[Role, ...] = ("answer", "vision", "text_embedding", "image_embedding", "judge", "rerank")
-SCHEMES = ("builtin", "ollama", "hf", "openclip")
+SCHEMES = ("builtin", "ollama", "openai", "hf", "openclip")
 
 # (role, scheme) -> "module:function"; it takes a ModelName and the Settings. Looked up at first use: leaves are heavy.
 LOADERS: dict[tuple[Role, str], str] = {
@@ -28,6 +28,10 @@ LOADERS: dict[tuple[Role, str], str] = {
     ("image_embedding", "openclip"): "adapters.open_clip.embedding:load",
     ("vision", "ollama"): "adapters.ollama.language:load_vision",
     ("judge", "ollama"): "adapters.ollama.language:load",
+    ("answer", "openai"): "adapters.openai_compatible.language:load",
+    ("vision", "openai"): "adapters.openai_compatible.language:load_vision",
+    ("judge", "openai"): "adapters.openai_compatible.language:load",
+    ("text_embedding", "openai"): "adapters.openai_compatible.embedding:load",
     ("answer", "hf"): "adapters.huggingface.language:load",
     ("vision", "hf"): "adapters.huggingface.language:load",
     ("judge", "hf"): "adapters.huggingface.language:load",
@@ -61,7 +65,8 @@ def parse_model_name(text: str) -> ModelName:
     rest, _, adapter = rest.partition("+")
     if not rest:
         raise UnknownName(
-            f"{text!r} is no model name. Use builtin, ollama:NAME, hf:NAME or openclip:NAME, such as ollama:gemma3:4b."
+            f"{text!r} is no model name. Use builtin, ollama:NAME, openai:NAME, hf:NAME or openclip:NAME, such as "
+            "ollama:gemma3:4b."
         )
     return ModelName(scheme, rest, adapter or None)
 

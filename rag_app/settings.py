@@ -27,6 +27,8 @@ _ACCEPTED: dict[object, tuple[type | tuple[type, ...], str]] = {
     float: ((int, float), "a number"),
 }
 
+_LEAST_SERVED = {"parallel": 1, "context_tokens": 512, "first_word_s": 1, "stall_s": 1, "retries": 0}
+
 # Nothing, a server's address without a password in it, or a file of milvus-lite.
 _MILVUS = re.compile(r"|https?://[^\s/@]+(/[^\s@]*)?|(?!.*://).*[^/]\.db")
 
@@ -94,15 +96,35 @@ class Terminal:
 class Ollama:
     """How Ollama is reached and used: `[ollama]` in settings.toml."""
 
-    # Where the server listens: "host", "host:port" or a URL. Empty: $OLLAMA_HOST, else http://127.0.0.1:11434.
+    # Where the server listens: "host", "host:port" or a URL; several with commas between them, and each request goes to
+    # the least loaded. Empty: $OLLAMA_HOST, else http://127.0.0.1:11434.
     host: str = ""
-    # Requests at the same time. More than the server's OLLAMA_NUM_PARALLEL only wait in its queue.
+    # Requests at the same time at one server. More than its OLLAMA_NUM_PARALLEL only wait in its queue.
     parallel: int = 1
     # How long a model stays loaded after a request: "5m", "1h30m", "0" (unload at once), "-1" (for ever).
     keep_alive: str = "5m"
     # Tokens of context to ask for at least; more is asked where a prompt needs it. Each change loads the model anew.
     context_tokens: int = 8192
     # Seconds until the first word: loading a model and waiting in the queue count.
+    first_word_s: int = 600
+    # Seconds between two words of a reply, after which it counts as stalled.
+    stall_s: int = 120
+    # Times a request that may succeed later is sent again.
+    retries: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class OpenAI:
+    """How servers are used that speak OpenAI's protocol (vLLM, llama.cpp, LM Studio): `[openai]` in settings.toml."""
+
+    # Where they listen: "host:port" or URLs, commas between them; /v1 is added where no path is given. A key is taken
+    # from $RAG_APP_OPENAI_API_KEY.
+    hosts: str = ""
+    # Requests at the same time at one server. These servers work on several together: llama.cpp on its --parallel.
+    parallel: int = 4
+    # Tokens that a prompt is made for, its reply included. The servers' own context is fixed where they are started.
+    context_tokens: int = 8192
+    # Seconds until the first word: waiting in the queue counts.
     first_word_s: int = 600
     # Seconds between two words of a reply, after which it counts as stalled.
     stall_s: int = 120
@@ -119,6 +141,7 @@ class Settings:
     search: Search = field(default_factory=Search)
     vectors: Vectors = field(default_factory=Vectors)
     ollama: Ollama = field(default_factory=Ollama)
+    openai: OpenAI = field(default_factory=OpenAI)
     terminal: Terminal = field(default_factory=Terminal)
 
     @classmethod
@@ -152,15 +175,10 @@ class Settings:
         for key, factor in dataclasses.asdict(settings.search).items():
             if not 0 <= factor < math.inf:
                 raise SettingsError(f"{source}: search.{key} is {factor}; set 0 or more.")
-        for key, least in (
-            ("parallel", 1),
-            ("context_tokens", 512),
-            ("first_word_s", 1),
-            ("stall_s", 1),
-            ("retries", 0),
-        ):
-            if getattr(settings.ollama, key) < least:
-                raise SettingsError(f"{source}: ollama.{key} is {getattr(settings.ollama, key)}; set {least} or more.")
+        for table, served in (("ollama", settings.ollama), ("openai", settings.openai)):
+            for key, least in _LEAST_SERVED.items():
+                if getattr(served, key) < least:
+                    raise SettingsError(f"{source}: {table}.{key} is {getattr(served, key)}; set {least} or more.")
         if not _MILVUS.fullmatch(settings.vectors.milvus):
             raise SettingsError(
                 f"{source}: vectors.milvus is {settings.vectors.milvus!r}; set \"\" for FAISS files, a server such as "

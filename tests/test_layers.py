@@ -33,7 +33,7 @@ LEAVES = {
     "prompt_toolkit": ("rag_app/repl",),
     "starlette": ("rag_app/serve",),
     "uvicorn": ("rag_app/serve",),
-    "httpx": ("adapters/ollama",),
+    "httpx": ("adapters/ollama", "adapters/openai_compatible"),
     "torch": ("adapters",),
     "transformers": ("adapters",),
     "open_clip": ("adapters",),

@@ -70,7 +70,7 @@ def test_the_faster_server_gets_more_and_none_waits_while_another_is_free(pair: 
 
 
 def test_one_after_the_other_goes_to_the_one_that_was_faster(pair: Pair) -> None:
-    slow(pair[0], 0.1)
+    slow(pair[0], 0.6)
     model = OllamaModel("tinytext", settings=at(*pair))
     for number in range(6):
         model.ask(f"Question {number}.")
@@ -219,7 +219,7 @@ def test_vectors_of_different_files_do_not_mix(pair: Pair) -> None:
         def digest(self) -> str:
             return "f" * 64
 
-    pair[1].models = [Other("tinyembed", {"embedding"}, 2048)]
+    pair[1].models[:] = [Other("tinyembed", {"embedding"}, 2048)]
     model = OllamaEmbedding("tinyembed", settings=at(*pair))
     with (
         pytest.raises(ModelUnsuitable, match=r"not the same at http.* and http.*rag-app models pull tinyembed"),

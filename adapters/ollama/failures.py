@@ -92,7 +92,7 @@ def explain(exc: Exception, *, model: str, url: str) -> Failure:
     if isinstance(exc, httpx.HTTPError):
         return Failure(
             ModelUnreachable(
-                f"The connection to Ollama at {url} broke ({_brief(str(exc)) or type(exc).__name__}); ask again."
+                f"The connection to Ollama at {url} broke ({brief(str(exc)) or type(exc).__name__}); ask again."
             ),
             "always",
         )
@@ -140,8 +140,8 @@ def said(body: str) -> str:
             break
         text = found
     if text[:1] == "<":
-        return _brief(re.sub(r"<[^>]*>", " ", re.sub(r"(?s)<(style|script)\b.*?</\1>", " ", text)))
-    return _brief(text)
+        return brief(re.sub(r"<[^>]*>", " ", re.sub(r"(?s)<(style|script)\b.*?</\1>", " ", text)))
+    return brief(text)
 
 
 def _inner(text: str) -> str | None:
@@ -158,7 +158,7 @@ def _inner(text: str) -> str | None:
     return "" if value is None else str(value).strip()
 
 
-def _brief(text: str) -> str:
+def brief(text: str) -> str:
     one_line = " ".join(text.split())
     return one_line if len(one_line) <= _SHOWN else one_line[:_SHOWN] + " …"
 

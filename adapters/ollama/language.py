@@ -35,10 +35,10 @@ from pydantic import BaseModel, ValidationError
 from adapters.names import ModelName
 from adapters.ollama import background, blocks, catalogue, host, names, talk
 from adapters.ollama.options import Options, read_options
-from adapters.ollama.pictures import normalised
+from adapters.ollama.pictures import normalised_all
 from adapters.ollama.replies import Gathered
 from adapters.ollama.talk import Message, Question
-from rag_app.errors import UnknownName, UnusableReply, UsageError
+from rag_app.errors import UnknownName, UnusableReply
 from rag_app.models import Reply, first_problem
 from rag_app.settings import Settings
 
@@ -150,7 +150,7 @@ class OllamaModel(OllamaMultiModal):
         """
         started = time.perf_counter()
         given = _given(schema, max_tokens, temperature, seed, repeat_penalty)
-        question = self._question(_turns(system, prompt, _normalised(images)), given, whole=on_text is None)
+        question = self._question(_turns(system, prompt, normalised_all(images)), given, whole=on_text is None)
         gathered = Gathered(question)
         with closing(background.iterate(talk.parts(question, self._settings))) as lines:
             for line in lines:
@@ -174,7 +174,7 @@ class OllamaModel(OllamaMultiModal):
     ) -> Reply:
         """As `ask`, without blocking the event loop."""
         started = time.perf_counter()
-        ready = await asyncio.to_thread(_normalised, images) if images else ()
+        ready = await asyncio.to_thread(normalised_all, images) if images else ()
         given = _given(schema, max_tokens, temperature, seed, repeat_penalty)
         question = self._question(_turns(system, prompt, ready), given, whole=on_text is None)
         gathered = Gathered(question)
@@ -381,15 +381,6 @@ def _given(
     if schema is not None:
         given["format"] = schema
     return given
-
-
-def _normalised(images: Sequence[bytes]) -> tuple[bytes, ...]:
-    for image in images:
-        if not isinstance(image, (bytes, bytearray, memoryview)):
-            raise UsageError(
-                f"A picture is given as {type(image).__name__}; give its bytes, never a path or an address."
-            )
-    return tuple(normalised(bytes(image)) for image in images)
 
 
 async def _converted(messages: Sequence[ChatMessage]) -> tuple[Message, ...]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import math
+from collections.abc import Sequence
 
 from PIL import Image, UnidentifiedImageError
 
 from adapters.pictures import FORMATS, LONG_SIDE, MAX_PIXELS, SHORT_SIDE, plain, sized
-from rag_app.errors import CorruptPicture, TooLarge
+from rag_app.errors import CorruptPicture, TooLarge, UsageError
 
 _LOSSY = {"JPEG", "MPO"}
 _JPEG_QUALITY = 92
@@ -53,6 +54,16 @@ def normalised(image: bytes) -> bytes:
     else:
         sent.save(written, "PNG", compress_level=1)
     return written.getvalue()
+
+
+def normalised_all(images: Sequence[bytes]) -> tuple[bytes, ...]:
+    """The pictures as they are sent; UsageError for what is not bytes, and as `normalised`."""
+    for image in images:
+        if not isinstance(image, (bytes, bytearray, memoryview)):
+            raise UsageError(
+                f"A picture is given as {type(image).__name__}; give its bytes, never a path or an address."
+            )
+    return tuple(normalised(bytes(image)) for image in images)
 
 
 def tokens(image: bytes) -> int:

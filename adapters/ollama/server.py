@@ -77,7 +77,7 @@ class _Client(ollama.AsyncClient):
                         raise Refusal(answer.status_code, (await answer.aread()).decode("utf-8", "replace"))
             except TimeoutError as exc:
                 raise Silence(first_s, first=True) from exc
-            source = await open_things.enter_async_context(contextlib.aclosing(_whole_lines(answer)))
+            source = await open_things.enter_async_context(contextlib.aclosing(whole_lines(answer)))
             count = 0
             while True:
                 try:
@@ -112,7 +112,7 @@ def _parsed(line: bytes, model: str, *, begun: bool) -> Line:
     return item
 
 
-async def _whole_lines(answer: httpx.Response) -> AsyncGenerator[bytes, None]:
+async def whole_lines(answer: httpx.Response) -> AsyncGenerator[bytes, None]:
     """Lines without their end; blank ones are left out, a last one without end is given too."""
     held = bytearray()
     async for piece in answer.aiter_bytes():

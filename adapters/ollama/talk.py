@@ -24,7 +24,7 @@ from adapters.ollama.server import Line, Server, at
 from rag_app.settings import Settings
 
 LIVELIER = 0.4  # temperature of a try with another seed: at 0 the seed changes nothing
-_REPEAT_PENALTY = 1.15  # of a try after the model went round in circles
+REPEAT_PENALTY = 1.15  # of a try after the model went round in circles
 _MARK = re.compile(r"\[(img(?:-\d+)?)\]")
 _FENCED = re.compile(r"\s*```(?:json)?\s*\n(.*?)\n?\s*```\s*", re.DOTALL)
 
@@ -89,7 +89,7 @@ class Question:
         options = dict(self.options)
         options["seed"] = int(options.get("seed") or 0) + 1
         options["temperature"] = max(float(options.get("temperature") or 0.0), LIVELIER)
-        options["repeat_penalty"] = max(float(options.get("repeat_penalty") or 0.0), _REPEAT_PENALTY)
+        options["repeat_penalty"] = max(float(options.get("repeat_penalty") or 0.0), REPEAT_PENALTY)
         return replace(self, options=options)
 
 
