@@ -160,7 +160,7 @@ def test_the_page_of_two_models_shows_what_flipped(server: OllamaServer, tmp_pat
     pictures = html.count('alt="An image of')
     assert pictures == min(18, flipped.rose) + min(18, found.against.flipped["anomaly"].rose)
     assert html.count("data:image/webp") == pictures
-    assert "is better than ollama:poor" in text and "2 images without a result" in text
+    assert "has a higher balanced accuracy than ollama:poor" in text and "2 images without a result" in text
     assert "It is effusion . Before: cardiomegaly 70 %. After: effusion 91 %." in text
     assert html.count("<svg") == 6 and html.count('class="matrix"') == 4 and "scanner: B" in text
     assert "<script" not in html and 'src="http' not in html and 'href="http' not in html

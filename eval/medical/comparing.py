@@ -133,15 +133,16 @@ def compared_verdicts(found: Compared) -> list[str]:
     said = []
     for task, (before, after) in found.measured.items():
         gain, flipped = found.against.gains[task]["balanced_accuracy"], found.against.flipped[task]
-        words = "is not told apart from"
+        words = "is not told apart in balanced accuracy from"
         if gain.low is not None and gain.low > 0:
-            words = "is better than"
+            words = "has a higher balanced accuracy than"
         elif gain.high is not None and gain.high < 0:
-            words = "is worse than"
+            words = "has a lower balanced accuracy than"
         said.append(
-            f"{task.capitalize()}: {found.against.after} {words} {found.against.before}: balanced accuracy "
-            f"{after.overall['balanced_accuracy']} against {before.overall['balanced_accuracy']}, gain {signed(gain)}; "
-            f"{flipped.rose} images are right now, {flipped.fell} wrong now."
+            f"{task.capitalize()}: {found.against.after} {words} {found.against.before}: "
+            f"{after.overall['balanced_accuracy']} against {before.overall['balanced_accuracy']}, gain {signed(gain)}. "
+            f"Accuracy: {signed(found.against.gains[task]['accuracy'])}; {flipped.rose} images are right now, "
+            f"{flipped.fell} wrong now."
         )
     return said
 
