@@ -97,7 +97,7 @@ def _index_faults(store: Store, space: VectorSpace) -> Iterator[str]:
     """Whether the index is whole, finds vectors that the store holds, and gives them the scores they have."""
     try:
         problem = space.check()
-        yield from [problem] if problem is not None else _unlike(store, space)
+        yield from [problem.rstrip(".")] if problem is not None else _unlike(store, space)
     except VectorsUnavailable as exc:
         yield str(exc).rstrip(".")
 

@@ -71,6 +71,7 @@ def import_(source: Path, folder: Path, *, on_progress: Progress | None = None) 
         if (folder / FILE_NAME).exists():
             raise UsageError(f"There is a library in {folder} already: name a new folder with --library.")
         unfinished = folder / UNFINISHED
+        new = [folder / name for name in (CROPS, FILES) if not (folder / name).exists()]
         with os_errors(folder):
             shutil.rmtree(unfinished, ignore_errors=True)
             unfinished.mkdir()
@@ -84,6 +85,10 @@ def import_(source: Path, folder: Path, *, on_progress: Progress | None = None) 
                     os.fsync(file.fileno())
                 (unfinished / FILE_NAME).replace(folder / FILE_NAME)
                 flush_names(folder)
+        except BaseException:
+            for path in new:
+                shutil.rmtree(path, ignore_errors=True)
+            raise
         finally:
             shutil.rmtree(unfinished, ignore_errors=True)
     rows = {name: table.rows for name, table in manifest.tables.items()}
@@ -187,8 +192,6 @@ class _Import:
                         raise InputError("its document is none with elements, or they stand apart")
                     self._open = row["document_id"]
                 self._elements.append(checking.check_element(row))
-                if row["order"] != len(self._elements) - 1:
-                    raise InputError(f"order is {row['order']} where {len(self._elements) - 1} comes next")
 
     def _finish_paper(self, connection: sqlite3.Connection) -> None:
         if self._open is not None:

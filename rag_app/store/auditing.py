@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rag_app.store import fulltext, reading, spaces
-from rag_app.store.checking import CROPS, FILES, named_crops, named_files
+from rag_app.store.checking import CROPS, FILES, named_crops
 from rag_app.store.copying import digest
 
 Progress = Callable[[str, int, int], None]  # what is counted, done, in all
@@ -35,10 +35,10 @@ class Counted(NamedTuple):
 
 def count(connection: sqlite3.Connection) -> Counted:
     """How much there is to look at."""
-    nodes, vectors = connection.execute(
-        "SELECT (SELECT count(*) FROM nodes), (SELECT count(*) FROM vectors)"
+    nodes, vectors, papers = connection.execute(
+        "SELECT (SELECT count(*) FROM nodes), (SELECT count(*) FROM vectors), (SELECT count(*) FROM papers)"
     ).fetchone()
-    return Counted(nodes, vectors, len(named_crops(connection)), len(named_files(connection)))
+    return Counted(nodes, vectors, len(named_crops(connection)), papers)
 
 
 def vector_faults(connection: sqlite3.Connection, on_progress: Progress) -> Iterator[str]:
