@@ -188,13 +188,28 @@ def test_a_search_that_began_before_a_change_sees_the_library_as_it_was(store: S
         with Store.open(store.folder) as writer:
             writer.commit(paper("b", "a.pdf"), nodes("b", 40), {SPACE: 100 * np.ones((40, DIM), np.float32)})
             writer.remove(sha("a")) if writer.has(sha("a")) else None
-            MilvusSpace(writer, SPACE, milvus).save()
+            ahead = MilvusSpace(writer, SPACE, milvus)
+            ahead.save()
+            put(writer, "c", "c.pdf")  # a change after the one that knew it takes out what went long enough ago
+            ahead.save()
         for one in (space, MilvusSpace(store, SPACE, milvus)):
             hits = one.search(np.ones(DIM), k=6)
             assert {found.document_id for found in store.nodes([hit.row for hit in hits])} == {sha("a")}
             assert len(hits) == 6
     hits = space.search(np.ones(DIM), k=6)
     assert {found.document_id for found in store.nodes([hit.row for hit in hits])} == {sha("b")}
+
+
+def test_an_old_vector_that_is_still_there_does_not_count(
+    store: Store, milvus: Milvus, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(milvus_space, "_SPARE", 0)
+    rows = put(store, "a").rows
+    space = MilvusSpace(store, SPACE, milvus)
+    for value in (9.0, -9.0):  # the nearest of all, then the farthest
+        store.add_vectors(SPACE, rows[:2], np.full((2, DIM), value, np.float32))
+        assert_same(space, np.ones(DIM), 2)
+    assert len(entities(milvus, space)) == 8
 
 
 def test_libraries_on_one_server_do_not_mix(tmp_path: Path, milvus: Milvus):
