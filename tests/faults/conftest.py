@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from ingestion.reading import find_files, read_papers
 from rag_app import Library
+from tests.faults import FULL
 from tests.faults.operations import Rehearsal
 from tests.faults.stage import Stage
 from tests.made_pdfs import document, save
@@ -42,6 +44,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Stage:
     with (papers / "clip_fa.pdf").open("ab") as changed:
         changed.write(b"\n% changed\n")
     save(document(2), papers / "new.pdf")
+    if not FULL:  # parsed ahead, as by an ingestion that was stopped: it saves most of the time
+        for one in read_papers(find_files([papers]), crops=folder / "library/crops", cache=folder / "library/cache"):
+            assert one.error is None
     return Stage(folder / "library", papers)
 
 

@@ -17,7 +17,7 @@ from tests.faults.stage import end, run, start
 pytestmark = tracing.needs_strace
 
 
-@pytest.mark.parametrize("name", OPERATIONS if FULL else ["ingest", "remove", "reembed", "vacuum", "backup"])
+@pytest.mark.parametrize("name", OPERATIONS if FULL else ["ingest", "remove", "vacuum", "backup"])
 def test_killed_at_a_system_call(name: str, rehearsal: Rehearsal, tmp_path: Path) -> None:
     before, after, places = rehearsal.before(), rehearsal.after(name), rehearsal.places(name)
     assert len(places) > 5

@@ -51,7 +51,7 @@ def test_power_loss(recorded: tuple[Path, list[Call]], tmp_path: Path) -> None:
     moments = [i for i, call in enumerate(calls) if call.name in ("fsync", "fdatasync", "rename", "unlink")]
     moments += [i for i, call in enumerate(calls) if _step(call)]
     moments += draw.sample(range(len(calls)), min(len(calls), times(10, 300)))
-    chosen = set(draw.sample(moments, min(len(moments), times(25, len(moments)))))
+    chosen = set(draw.sample(moments, min(len(moments), times(15, len(moments)))))
     disk, done, seen = Disk(root), 0, Counter[str]()
     for i, call in enumerate(calls):
         if i in chosen:

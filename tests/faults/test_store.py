@@ -21,7 +21,7 @@ from tests.faults.store_writer import content, place, write
 from tests.storing import DIM, SPACE, nodes, put, sha, state, vectors
 
 PAPERS, NODES = 8, 120
-KILLS = times(4, 40)
+KILLS = times(3, 40)
 ROOT = Path(__file__).parent.parent.parent
 
 
