@@ -114,7 +114,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         papers = Path(folder, "papers")
         digest = make_papers(sorted(given.folder.glob("*.pdf")), given.papers, papers)
-        done = [(way, run(way, papers)) for _ in range(given.runs) for way in given.ways]
+        done: list[tuple[str, dict[str, float]]] = []
+        for way in given.ways * given.runs:
+            done.append((way, run(way, papers)))
+            print(*done[-1], file=sys.stderr)
     table: dict[str, dict[str, float]] = {}
     for way in given.ways:
         own = [one for name, one in done if name == way]

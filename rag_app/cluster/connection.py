@@ -30,7 +30,8 @@ class Cluster:
         self._address = address
         self._workers = workers
         self._ours = False
-        self._before: dict[str, str | None] = {}
+        self._head = ""  # "host:port" of the connection's other end
+        self._lost = False
 
     def __enter__(self) -> Self:
         before = self._set_environment()
@@ -39,6 +40,8 @@ class Cluster:
             if not ray.is_initialized():
                 self._connect(ray)
                 self._ours = True
+            if "://" not in self._address:
+                self._head = ray.get_runtime_context().gcs_address
             if not self.cpus():
                 raise ClusterError(f"The cluster {self._address} has no node with a processor: start one on it.")
         except BaseException:
@@ -49,9 +52,9 @@ class Cluster:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._ours:
+        if self._ours and not self._lost:  # without its head Ray's shutdown takes a minute, and ends our process
             load_ray().shutdown()
-            self._ours = False
+        self._ours = False
 
     def cpus(self) -> int:
         """Processors of the nodes that are alive, at most `workers`; raises ClusterError when the cluster is gone."""
@@ -59,11 +62,16 @@ class Cluster:
         return min(total, self._workers or total)
 
     def nodes(self) -> list[dict[str, Any]]:  # Any: what Ray tells of a node
-        """The nodes that are alive, as `ray.nodes()` gives them; raises ClusterError when the cluster is gone."""
+        """The nodes that are alive, as `ray.nodes()` gives them; raises ClusterError when the cluster is gone.
+
+        The head is knocked at first: without it Ray waits for a minute, and then ends our process.
+        """
         ray = load_ray()
         try:
+            _knock(self._head)
             return [node for node in ray.nodes() if node["Alive"]]
-        except (ConnectionError, RuntimeError, ray.exceptions.RayError) as exc:
+        except (OSError, RuntimeError, ray.exceptions.RayError) as exc:
+            self._lost = True
             raise ClusterError(
                 f"The cluster {self._address} was lost ({_first_line(exc)}); what was finished is kept in the library: "
                 "run the same command again once the cluster is back."
@@ -90,7 +98,7 @@ class Cluster:
                 "_node_ip_address": "127.0.0.1",
             }
         try:
-            self._knock()
+            _knock(self._address.rpartition("://")[2])
             ray.init(**where, log_to_driver=False, logging_level=logging.ERROR)
         except OSError as exc:  # ConnectionError is one
             raise ClusterError(
@@ -100,12 +108,6 @@ class Cluster:
         except (RuntimeError, ValueError, ray.exceptions.RayError) as exc:
             raise ClusterError(f"The cluster {self._address} cannot be used: {_first_line(exc)}.") from exc
         _keep_quiet()
-
-    def _knock(self) -> None:
-        """Raise OSError where nobody listens at the address: Ray would try for ten minutes."""
-        host, _, port = self._address.rpartition("://")[2].rpartition(":")
-        if host and port.isdigit():
-            socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
 
 
 def load_ray() -> ModuleType:
@@ -118,6 +120,13 @@ def load_ray() -> ModuleType:
             'ingestion.ray = "".'
         ) from exc
     return ray
+
+
+def _knock(address: str) -> None:
+    """Raise OSError where nobody listens at "host:port": Ray itself would try for ten minutes. Other texts pass."""
+    host, _, port = address.rpartition(":")
+    if host and port.isdigit():
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_KNOCK_S).close()
 
 
 def node_failed(exc: BaseException) -> ClusterError:
@@ -134,9 +143,9 @@ def last_line(exc: BaseException) -> str:
 
 def _keep_quiet() -> None:
     """Ray prints the last 20 lines of a lost node's log on our stdout; there is no public switch (Ray 2.60)."""
-    from ray._private.ray_logging import global_worker_stdstream_dispatcher
+    from ray._private import worker
 
-    global_worker_stdstream_dispatcher.remove_handler("ray_print_logs")
+    worker.print_to_stdstream = lambda *_, **__: None
 
 
 def _restore(before: dict[str, str | None]) -> None:

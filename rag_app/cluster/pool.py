@@ -33,7 +33,7 @@ from rag_app.store.failures import os_errors
 
 MOST_LOSSES = 3  # workers that one call may lose before it is given up
 _LOOK_S = 2.0  # how often the cluster is looked at: nodes that came or went, and whether it is there at all
-_PATIENCE_S = 60.0  # for a cluster that has lost its last processor
+_PATIENCE_S = 30.0  # with a cluster that has lost its head or its last processor; Ray has a minute
 
 
 @dataclass(slots=True, eq=False)
@@ -217,11 +217,17 @@ class ClusterPool:
             call.future.set_result(reply.outcome)
 
     def _look(self) -> None:
-        """Count the processors anew; raises ClusterError when there are none any more."""
-        cpus = self._cluster.cpus()
+        """Count the processors anew; raises ClusterError when there have been none for a while."""
+        patient = time.monotonic() - self._alive_at < _PATIENCE_S
+        try:
+            cpus = self._cluster.cpus()
+        except ClusterError:
+            if patient:
+                return
+            raise
         if cpus:
             self.workers, self._alive_at = cpus, time.monotonic()
-        elif time.monotonic() - self._alive_at > _PATIENCE_S:
+        elif not patient:
             raise ClusterError(
                 "The cluster has lost all its nodes with processors; what was finished is kept in the library: run the "
                 "same command again once they are back."
