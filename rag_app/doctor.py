@@ -60,6 +60,7 @@ def diagnose(library: Path) -> list[Check]:
         lambda: check_library(library),
         lambda: check_milvus(library),
         lambda: check_ollama(library),
+        lambda: check_openai(library),
     ]
     found: list[Check] = []
     for check in checks:
@@ -246,6 +247,38 @@ def check_ollama(library: Path) -> list[Check]:
     if unusable := [model.name for model in models if model.family == "mllama"]:
         message = f"{', '.join(unusable)} (llama3.2-vision) does not run on Ollama 0.30 and later"
         found.append(Check("ollama", "note", message, "use another vision model, such as gemma3:4b"))
+    return found
+
+
+def check_openai(library: Path) -> list[Check]:
+    """Whether the servers of openai.hosts answer, and offer the models that the settings name; nothing without them."""
+    from rag_app.settings import Settings
+
+    try:
+        settings = Settings.load(library)
+        named = {role: name for role, name in _role_names(settings).items() if name.scheme == "openai"}
+        if not settings.openai.hosts.strip() and not named:
+            return []
+        from adapters.openai_compatible.catalogue import answering
+
+        servers = answering(settings)
+    except SettingsError as exc:
+        return [Check("openai", "broken", str(exc), f"set openai.hosts in {library}")]
+    found = [
+        Check("openai", "ok", f"{server.url} answers; it offers {len(server.models)} models")
+        if server.problem is None
+        else Check("openai", "missing", str(server.problem), "start the server, or take it out of openai.hosts")
+        for server in servers
+    ]
+    offered = {model.name for server in servers for model in server.models}
+    if any(server.problem is None for server in servers):
+        found += [
+            Check(
+                "openai", "missing", f"models.{role}: no server offers {name.rest}", f"set models.{role} in {library}"
+            )
+            for role, name in named.items()
+            if name.rest not in offered
+        ]
     return found
 
 

@@ -20,6 +20,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from adapters.limits import limited, limits_of
 from adapters.names import Role, load_model, parse_model_name
 from ingestion.elements import Paper
 from rag_app.embeddings import Embeddings, languages_of
@@ -210,7 +211,7 @@ class Library:
             papers: only these documents, by name or id. kinds: only these, of "figure", "table", "formula".
             only: "unverified": what has an unverified description, to be read by another model. "failed": what has none
                 though a model was asked; each is asked of the model that failed, where `model` is None.
-            parallel: questions at the same time; settings.ollama.parallel when None.
+            parallel: questions at the same time; as many as the servers of the model are given when None.
             on_progress: called with elements done, in all, and failed; from two threads, one after the other.
 
         Raises, before any work, LibraryBusy when another process describes this library, UsageError without a model,
@@ -219,14 +220,14 @@ class Library:
         from rag_app.describing.planning import Scope
         from rag_app.describing.runner import Describing
 
-        at_once = parallel or self.settings.ollama.parallel
+        limits = limits_of(parse_model_name(model or self.settings.models.vision), self.settings)
+        at_once = parallel or limits.at_once
         documents = tuple(self._store.find_document(paper).document_id for paper in papers)
         name = model or (None if only == "failed" else self.settings.models.vision)
 
         def described(load: Callable[[str, int], LanguageModel], parallel: int) -> DescribeReport:
-            retries = self.settings.ollama.retries
             describing = Describing(
-                self.path, self._store, load=load, vectors=self._embeddings, parallel=parallel, retries=retries
+                self.path, self._store, load=load, vectors=self._embeddings, parallel=parallel, retries=limits.retries
             )
             return describing.run(name, Scope(documents, tuple(kinds), only), on_progress)
 
@@ -251,17 +252,16 @@ class Library:
     ) -> LanguageModel:
         """The vision model of that name, settings.models.vision when None. Raises UsageError for the builtin one.
 
-        parallel and retries: instead of those in settings.ollama.
+        parallel: questions at the same time, over all its servers. parallel and retries: instead of the settings'.
         """
         chosen = name or self.settings.models.vision
-        if parse_model_name(chosen).scheme == "builtin":
+        parsed = parse_model_name(chosen)
+        if parsed.scheme == "builtin":
             raise UsageError(
                 "No vision model is named, and the builtin models describe nothing. Name one: rag-app describe --with "
                 f"qwen2.5vl:7b, or set models.vision in {self.path / 'settings.toml'}."
             )
-        given = {"parallel": parallel, "retries": retries}
-        ollama = dataclasses.replace(self.settings.ollama, **{k: v for k, v in given.items() if v is not None})
-        return load_model("vision", parse_model_name(chosen), dataclasses.replace(self.settings, ollama=ollama))
+        return load_model("vision", parsed, limited(parsed, self.settings, at_once=parallel, retries=retries))
 
     def remove(self, document: str) -> int:
         """Take a document out, by name or id, with its crops and stored copy; returns how many nodes it had.
@@ -528,15 +528,14 @@ class Library:
 
     def _answerer(self, name: str) -> Answerer:
         """Who answers under this model name: the builtin answerer, or a language model that writes from evidence."""
-        model = self._model("answer", name)
-        if parse_model_name(name).scheme == "builtin":
+        model, parsed = self._model("answer", name), parse_model_name(name)
+        if parsed.scheme == "builtin":
             return model
         from rag_app.answering.pictures import LibraryPictures
         from rag_app.answering.writer import ModelAnswerer
 
-        return ModelAnswerer(
-            model, pictures=LibraryPictures(self.path), context_tokens=self.settings.ollama.context_tokens
-        )
+        context_tokens = limits_of(parsed, self.settings).context_tokens
+        return ModelAnswerer(model, pictures=LibraryPictures(self.path), context_tokens=context_tokens)
 
     def _saved(self, answer: Answer) -> Answer:
         from rag_app.answering.engine import with_id

@@ -60,6 +60,14 @@ def answering(settings: Settings) -> tuple[Answering, ...]:
     return background.run(work())
 
 
+def offered(settings: Settings) -> tuple[Offered, ...]:
+    """What the servers that answer offer, by name; nothing where the settings name no server."""
+    if not settings.openai.hosts.strip():
+        return ()
+    found = {model.name: model for server in answering(settings) for model in server.models}
+    return tuple(found[name] for name in sorted(found))
+
+
 def check(name: str, settings: Settings, *, pictures: bool) -> None:
     """Make sure that a server can be asked so; see `suit`."""
     _first(settings, name, lambda server: suit(server, name, pictures=pictures, wait_s=settings.openai.first_word_s))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from itertools import cycle, islice
 from typing import Any
 
+from adapters.limits import limits_of
+from adapters.names import parse_model_name
 from eval.citations import check_quote
 from eval.generation.asking import ask_for_questions
 from eval.generation.checks import Dropped, asked_already, checked
@@ -94,15 +96,14 @@ def generate(
     started = time.perf_counter()
     result = Generated(count)
     failing = 0
+    context_tokens = limits_of(parse_model_name(model.name), library.settings).context_tokens
     passages = sources(library, papers=papers, kinds=kinds, seed=seed)
     taken = {(q.origin.node_id, q.language) for q in (*file.questions, *file.dropped) if q.origin is not None}
     turns = ((p, language) for p, language in zip(passages, cycle(languages), strict=False))
     fresh = ((p, language) for p, language in turns if (p.node_id, language) not in taken)
     for passage, language in islice(fresh, _TRIES_EACH * count + _TRIES):
         try:
-            proposed, reply = ask_for_questions(
-                model, passage, language, context_tokens=library.settings.ollama.context_tokens
-            )
+            proposed, reply = ask_for_questions(model, passage, language, context_tokens=context_tokens)
         except ModelError as exc:
             result.failed.append(Failed(passage.node_id, str(exc)))
             failing += 1

@@ -49,7 +49,7 @@ class Judge:
         model: any LanguageModel. embedding: a LlamaIndex embedding, for the metrics that need one.
         metrics: names from METRICS.
         cache: folder of the judge's replies; the same question to the same judge is asked once.
-        parallel: rows judged at a time, and so questions to the judge; not more than settings.ollama.parallel, since
+        parallel: rows judged at a time, and so questions to the judge; not more than its servers take, since
             waiting there counts as time.
         timeout_s: most seconds for one question to the judge, asking again included.
         digest: of the judge's weights, where its server says it: other weights under its name are another judge.

@@ -9,6 +9,7 @@ from typing import Protocol
 from pydantic import BaseModel, Field, create_model
 
 from adapters.builtin.extractive import ExtractiveAnswerer
+from adapters.limits import limits_of
 from adapters.names import load_model, parse_model_name
 from eval.questions import Question
 from rag_app.answering.fencing import one_line
@@ -171,4 +172,4 @@ def examinee(library: Library, name: str, *, k: int) -> Examinee:
     model = load_model("answer", parsed, library.settings)
     if parsed.scheme == "builtin":
         return BuiltinExaminee(model, library.as_retriever(k=k))
-    return ModelExaminee(model, context_tokens=library.settings.ollama.context_tokens)
+    return ModelExaminee(model, context_tokens=limits_of(parsed, library.settings).context_tokens)

@@ -66,6 +66,8 @@ def caption(
     are asked for again, three times in all. Run the same command again to go on after an interruption: what is done is
     not asked again, what failed is. Exit code 1 when a caption could not be made.
     """
+    from adapters.limits import limits_of
+    from adapters.names import parse_model_name
     from rag_app.captioning import caption as write_captions
     from rag_app.captioning import read_captions
     from rag_app.cli.progress import ProgressBar
@@ -82,7 +84,7 @@ def caption(
             out=out,
             translate=translate,
             again=again,
-            parallel=settings.ollama.parallel,
+            parallel=max(limits_of(parse_model_name(model.name), settings).at_once for model in models),
             on_progress=progress,
         )
     page_bytes = None

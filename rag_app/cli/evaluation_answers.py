@@ -82,6 +82,8 @@ def _manifest(
     k: int,
     judge: Judge | None,
 ) -> Manifest:
+    from adapters.limits import limits_of
+    from adapters.names import parse_model_name
     from eval.runs.manifest import digest_of_files
     from rag_app.answering import prompt
     from rag_app.answering.writer import model_of
@@ -90,7 +92,7 @@ def _manifest(
     settings: dict[str, Any] = {"k": k}  # Any: JSON values
     digests: dict[str, str] = {}
     if model is not None:
-        settings["context_tokens"] = library.settings.ollama.context_tokens
+        settings["context_tokens"] = limits_of(parse_model_name(model.name), library.settings).context_tokens
         digests["prompts"] = digest_of_files([Path(prompt.__file__)])
         digests["answer_model"] = getattr(model, "digest", "")  # LanguageModel asks for none; Ollama's models have one
     return manifest_of(

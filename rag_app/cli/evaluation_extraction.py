@@ -62,6 +62,7 @@ def extraction(
 
     No library is needed; its folder holds the run.
     """
+    from adapters.limits import limits_of
     from adapters.names import load_model, parse_model_name
     from eval.extraction.cases import find_cases
     from eval.extraction.running import item_ids, measure
@@ -78,7 +79,8 @@ def extraction(
     for model in loaded:
         model.check(pictures=True)
     with tempfile.TemporaryDirectory() as crops:
-        chosen = parsers(names or _PARSERS, loaded, crops=Path(crops), parallel=settings.ollama.parallel)
+        at_once = max((limits_of(parse_model_name(name), settings).at_once for name in models), default=1)
+        chosen = parsers(names or _PARSERS, loaded, crops=Path(crops), parallel=at_once)
         with ProgressBar("Looking through", "papers") as progress:
             total = len(item_ids(cases, chosen, on_progress=progress))
         if not total:

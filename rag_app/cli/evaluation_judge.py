@@ -104,6 +104,8 @@ def named(judging: JudgeOptions) -> bool:
 
 def judge_of(judging: JudgeOptions, settings: Settings, *, metrics: Sequence[str], cache: Path) -> Judge:
     """The judge of these options, checked; `cache` is the folder of its replies."""
+    from adapters.limits import limits_of
+    from adapters.names import parse_model_name
     from eval.judging import Judge
 
     return Judge.by_name(
@@ -112,7 +114,7 @@ def judge_of(judging: JudgeOptions, settings: Settings, *, metrics: Sequence[str
         cache=cache,
         embedding=judging.embedding,
         metrics=metrics,
-        parallel=settings.ollama.parallel,
+        parallel=limits_of(parse_model_name(judging.name or "builtin"), settings).at_once,
         timeout_s=judging.timeout_s,
     )
 

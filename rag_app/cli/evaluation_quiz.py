@@ -72,13 +72,15 @@ def quiz(
 def _manifest(
     library: Library, taker: Examinee, files: Sequence[Path], asked: Sequence[Question], *, k: int, seed: int
 ) -> Manifest:
+    from adapters.limits import limits_of
+    from adapters.names import parse_model_name
     from eval.quiz.examinees import PROMPT_VERSION
     from eval.runs.manifest import digest_of_texts
 
     settings: dict[str, int] = {"k": k}
     digests: dict[str, str] = {}
     if taker.knows:
-        settings["context_tokens"] = library.settings.ollama.context_tokens
+        settings["context_tokens"] = limits_of(parse_model_name(taker.name), library.settings).context_tokens
         digests = {"prompts": digest_of_texts([PROMPT_VERSION]), "answer_model": taker.digest}
     return manifest_of(
         "quiz",

@@ -151,6 +151,7 @@ def caption(call: Call, *, dataset: Path, name: str | None, languages: str) -> S
     can be interrupted and called again. Look at the captions on the data card before you train on them: a model's
     description of a medical image may be wrong.
     """
+    from adapters.limits import limits_of
     from adapters.names import load_model, parse_model_name
     from rag_app.cli.caption import summary
     from rag_app.cli.progress import ProgressBar
@@ -170,7 +171,7 @@ def caption(call: Call, *, dataset: Path, name: str | None, languages: str) -> S
             dataset,
             load_model("vision", parse_model_name(chosen), settings),
             languages=[language.strip() for language in languages.split(",") if language.strip()],
-            parallel=settings.ollama.parallel,
+            parallel=limits_of(parse_model_name(chosen), settings).at_once,
             on_progress=progress,
         )
     write_data_card(Dataset.read(dataset), dataset / "card.html")

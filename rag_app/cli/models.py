@@ -39,11 +39,12 @@ def models(ctx: click.Context) -> int | None:
 @command("list", example="rag-app models list --json")
 @pass_call
 def list_models(call: Call) -> Shown:
-    """Show the roles with the model that each uses, and the models that Ollama has.
+    """Show the roles with the model that each uses, and the models that Ollama and the servers of openai.hosts have.
 
     Without an Ollama that is said; it is no failure.
     """
     from adapters.ollama import catalogue
+    from rag_app.cli.models_openai import servers as servers_of_openai
     from rag_app.doctor import ollama_role_problems
     from rag_app.settings import Settings
 
@@ -56,11 +57,13 @@ def list_models(call: Call) -> Shown:
     # One server as it always was; of several, the first that answers, and all of them.
     first = described[servers.index(reachable[0]) if reachable else 0]
     ollama = first if len(servers) == 1 else first | {"servers": described}
-    document: dict[str, object] = {"roles": roles, "ollama": ollama}
+    openai, lines_of_openai = servers_of_openai(settings)
+    document: dict[str, object] = {"roles": roles, "ollama": ollama, "openai": openai}
     width = max(len(str(role["name"])) for role in roles)
     lines = [f"{role['role']:16} {role['name']:{width}}  {role['note']}".rstrip() for role in roles]
     for server in servers:
         lines += ["", *_shown(server)]
+    lines += lines_of_openai
     return Shown(document, "\n".join(lines))
 
 
@@ -101,6 +104,10 @@ def _roles(settings: Settings, problems: dict[Role, str], *, reachable: bool) ->
             from rag_app.cli.models_huggingface import state
 
             usable, note = state(name)
+        elif name.scheme == "openai" and known:
+            from rag_app.cli.models_openai import state as state_at_servers
+
+            usable, note = state_at_servers(role, name, settings)
         else:
             note = _note(role, name, problems, reachable=reachable) if known else _no_loader(role)
             usable = known and role not in problems and (name.scheme != "ollama" or reachable)
@@ -203,6 +210,10 @@ def show(call: Call, name: str) -> Shown:
         from rag_app.cli.models_huggingface import show as show_huggingface
 
         return show_huggingface(parsed)
+    if parsed.scheme == "openai":
+        from rag_app.cli.models_openai import show as show_at_servers
+
+        return show_at_servers(parsed, settings)
     from adapters.ollama import catalogue
 
     found = catalogue.show(parsed.rest, settings)
@@ -263,6 +274,10 @@ def pull(call: Call, name: str) -> Shown:
         from rag_app.cli.models_huggingface import pull as pull_huggingface
 
         return pull_huggingface(parsed)
+    if parsed.scheme == "openai":
+        from rag_app.cli.models_openai import no_pull
+
+        raise no_pull(parsed)
     from adapters.ollama import catalogue
     from rag_app.cli.progress import BytesBar
     from rag_app.settings import Settings

@@ -32,19 +32,22 @@ class Names:
         return [document.name for document in self._library.documents()]
 
     def ask_for_models(self) -> Thread:
-        """Ask Ollama which models it has; the thread that does."""
+        """Ask the servers which models they have; the thread that does."""
         thread = Thread(target=self._ask, name="model names", daemon=True)
         thread.start()
         return thread
 
     def _ask(self) -> None:
         from adapters.ollama import catalogue
+        from adapters.openai_compatible.catalogue import offered
 
         try:
+            named = [f"openai:{model.name}" for model in offered(self._library.settings)]
+            self.models = ("builtin", *named)
             installed = catalogue.installed(self._library.settings)
         except RagAppError:  # no names to offer; /models says why
             return
-        self.models = ("builtin", *(model.name for model in installed))
+        self.models = ("builtin", *(model.name for model in installed), *named)
 
 
 def completions(line: str, names: Names) -> Iterator[tuple[str, int]]:

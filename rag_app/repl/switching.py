@@ -24,11 +24,14 @@ def model(chat: Chat, words: Sequence[str]) -> None:
 
 
 def models(chat: Chat, words: Sequence[str]) -> None:
-    """List the models in use and those that Ollama has."""
+    """List the models in use and those that Ollama and other servers have."""
     from adapters.ollama import catalogue
+    from adapters.openai_compatible.catalogue import offered
 
     none_of(words, "models")
     model(chat, [])
+    if names := [f"  openai:{one.name}" for one in offered(chat.library.settings)]:
+        chat.say("\n".join(["offered by the servers of openai.hosts:", *names]))
     try:
         installed = catalogue.installed(chat.library.settings)
     except ModelError as exc:

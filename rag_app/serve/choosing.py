@@ -11,6 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from adapters.names import LOADERS, Role, parse_model_name
 from adapters.ollama import catalogue
+from adapters.openai_compatible import catalogue as openai_catalogue
 from rag_app.errors import ModelError
 from rag_app.serve.forms import read_form, text_of
 from rag_app.serve.pages import LANGUAGE_COOKIE, page, session_of
@@ -41,9 +42,11 @@ async def models(request: Request) -> Response:
         installed = await session.run(catalogue.installed, settings)
     except ModelError as exc:  # said on the page: the builtin models work without a server
         installed, problem = (), str(exc)
+    offered = await session.run(openai_catalogue.offered, settings)
     choices = []
     for role in SWITCHED:
         able = [f"ollama:{one.name}" for one in installed if _NEEDS[role] in one.capabilities]
+        able += [f"openai:{one.name}" for one in offered if role != "vision" or one.sees is not False]
         now = getattr(settings.models, role)
         names = ["builtin", *able, *_given(session.given, role), now]
         choices.append(Choice(role, now, tuple(dict.fromkeys(names))))
