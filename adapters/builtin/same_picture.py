@@ -13,10 +13,11 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image
 
 from adapters.pictures import open_picture
 
-_SIDE = 256  # pixels of the longer side that are compared
+SIDE = 256  # pixels of the longer side that are compared
 _FEATURES = 400
 _RATIO = 0.8  # of the distances to the nearest and the second nearest feature
 _REPROJECTION_PIXELS = 3.0
@@ -75,8 +76,13 @@ class Likeness:
 
 def look(image: Path | bytes) -> Look:
     """What `likenesses` compares of a picture, a file or encoded bytes. Raises what `open_picture` raises."""
-    grey = np.asarray(open_picture(image, side=_SIDE).convert("L"))
-    scale = _SIDE / max(grey.shape)
+    return look_at(open_picture(image, side=SIDE))
+
+
+def look_at(picture: Image.Image) -> Look:
+    """As `look`, of an opened picture."""
+    grey = np.asarray(picture.convert("L"))
+    scale = SIDE / max(grey.shape)
     size = (max(8, round(grey.shape[1] * scale)), max(8, round(grey.shape[0] * scale)))
     grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
     return Look(grey, *_features(grey))

@@ -12,14 +12,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from rag_app.disjoint import DisjointSets
 
+if TYPE_CHECKING:
+    from adapters.builtin.same_picture import Look
+
 NEIGHBOURS = 5  # nearest pictures each one is compared with; a copy was never further than the third of 600
-_KEPT = 4096  # pictures whose features are kept: 0.5 GB
+_KEPT = 4096  # first pictures whose features are kept, and as many of the others: 0.5 GB each
 _BLOCK = 1024
 
 Degree = Literal["same", "related"]
@@ -53,21 +56,23 @@ def find_pairs(images: Sequence[Path], *, on_progress: Callable[[int, int], None
     """All pairs of images that are the same or related, in order; every image can be read.
 
     Cost: 40 ms an image and 5 comparisons of 7 ms each, in a thread a core, and n^2 products of 857 numbers; 120 kB an
-    image, of at most 4096. on_progress: called with images done, in all.
+    image, of at most 8192. on_progress: called with images done, in all.
     """
-    from adapters.builtin.near_duplicates import NEAR_BITS, fingerprints, groups
+    from adapters.builtin.looked_at import look_at_all
+    from adapters.builtin.near_duplicates import NEAR_BITS, groups
     from adapters.builtin.same_picture import likenesses, look
-    from adapters.builtin.visual import load
-    from adapters.names import parse_model_name
-    from rag_app.settings import Settings
 
-    likely = _neighbours(load(parse_model_name("builtin"), Settings()).embed_images(images).vectors)
-    for members in groups(fingerprints(images), limit_bits=NEAR_BITS):
+    once = look_at_all(images, looks=_KEPT)
+    likely = _neighbours(once.vectors)
+    for members in groups(once.fingerprints, limit_bits=NEAR_BITS):
         likely |= {(members[0], member) for member in members[1:]}
     others: dict[int, list[int]] = {}
     for one, other in sorted(likely):
         others.setdefault(one, []).append(other)
-    seen = lru_cache(maxsize=_KEPT)(lambda index: look(images[index]))
+    later = lru_cache(maxsize=_KEPT)(lambda index: look(images[index]))
+
+    def seen(index: int) -> Look:
+        return once.looks[index] if index < _KEPT else later(index)
 
     def compared(one: int) -> list[Pair]:
         alike = likenesses(seen(one), [seen(other) for other in others[one]])
