@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults import oracle, tracing
-from tests.faults.stage import Stage, command, end, start
+from tests.faults.stage import Stage, command, end, run, start
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,8 @@ OPERATIONS = {
     "repair": Operation(["repair"]),
     "ask": Operation(["ask", "Which data was used?"]),
     "vacuum": Operation(["vacuum"]),
-    "backup": Operation(["backup", "LIBRARY-backup"]),
+    "backup": Operation(["backup", "LIBRARY-copy"]),
+    "export": Operation(["export", "LIBRARY-copy", "--format", "jsonl"]),
 }
 
 
@@ -44,7 +45,7 @@ class Rehearsal:
     _places: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
 
     def words(self, name: str, library: Path) -> list[str]:
-        named = {"PAPERS": str(self.stage.papers), "LIBRARY-backup": f"{library}-backup"}
+        named = {"PAPERS": str(self.stage.papers), "LIBRARY-copy": f"{library}-copy"}
         return [named.get(word, word) for word in OPERATIONS[name].words]
 
     def line(self, name: str, library: Path) -> list[str]:
@@ -53,7 +54,7 @@ class Rehearsal:
     def copy(self, name: str, folder: Path) -> Path:
         """The library an operation starts from, in that folder."""
         shutil.copytree(self.stage.library, folder)
-        shutil.rmtree(f"{folder}-backup", ignore_errors=True)
+        shutil.rmtree(f"{folder}-copy", ignore_errors=True)
         settings = OPERATIONS[name].settings
         if settings:
             (folder / "settings.toml").write_text(settings.replace("SERVER", self.server), encoding="utf-8")
@@ -83,7 +84,12 @@ class Rehearsal:
         else:
             oracle.assert_same(found, goal)
         if name == "backup":
-            oracle.assert_same(oracle.contents(Path(f"{library}-backup")), goal)
+            oracle.assert_same(oracle.contents(Path(f"{library}-copy")), goal)
+        if name == "export":
+            imported = Path(f"{library}-imported")
+            assert run("import", f"{library}-copy", library=imported).returncode == 0
+            oracle.assert_same(oracle.contents(imported), goal)
+            shutil.rmtree(imported)
 
     def _run(self, name: str) -> None:
         folder = self.copy(name, self.work / name)
@@ -93,7 +99,7 @@ class Rehearsal:
         code, _, said = end(start(tracing.traced(line, log) if tracing.missing() is None else line))
         assert code == 0, said
         self._after[name] = oracle.contents(folder)
-        touched = tracing.touching(folder, tracing.calls(log))
+        touched = tracing.touching(self.work, tracing.calls(log))
         self._places[name] = sorted({(call.name, call.number) for call in touched})
-        for made in (folder, log.parent, Path(f"{folder}-backup")):
+        for made in (folder, log.parent, Path(f"{folder}-copy")):
             shutil.rmtree(made, ignore_errors=True)
