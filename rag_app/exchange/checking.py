@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ingestion import keys
 from ingestion.elements import KINDS, Element, PageSize, Paper, Problem, element_from_dict
 from ingestion.files import PDF_SUFFIXES, PICTURE_SUFFIXES
-from rag_app.errors import InputError
 from rag_app.evidence import Description
-from rag_app.exchange.tables import Row
+from rag_app.exchange.tables import Row, Unfit
 from rag_app.store.copying import CROP
 from rag_app.store.encoding import decode_node
 
@@ -109,7 +108,7 @@ def check_node(row: Row) -> BaseNode:
     try:
         node = decode_node(row["node_id"], row["text"], dict(told), json.dumps(extras, ensure_ascii=False))
     except (ValueError, TypeError) as exc:
-        raise InputError(f"extras are not those of a node ({type(exc).__name__})") from exc
+        raise Unfit(f"extras are not those of a node ({type(exc).__name__})") from exc
     _need(0 < len(row["node_id"]) <= 1000, "node_id is empty or long")
     return node
 
@@ -136,7 +135,7 @@ def _description(value: Any) -> None:  # Any: JSON
     try:
         found = Description.from_dict(value)
     except (KeyError, TypeError) as exc:
-        raise InputError("a description has another shape") from exc
+        raise Unfit("a description has another shape") from exc
     texts = (found.model, found.prompt_version, found.kind, found.summary, found.text, *found.reasons)
     _need(all(isinstance(text, str) for text in texts), "a description has another shape")
     _need(isinstance(found.details, dict) and isinstance(found.verified, bool), "a description has another shape")
@@ -217,4 +216,4 @@ def _images(value: Any) -> list[Any]:  # Any: JSON
 
 def _need(holds: bool, what: str) -> None:
     if not holds:
-        raise InputError(what)
+        raise Unfit(what)

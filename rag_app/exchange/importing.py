@@ -26,7 +26,7 @@ from rag_app.errors import InputError, UsageError
 from rag_app.exchange import checking
 from rag_app.exchange.exporting import FORMATS
 from rag_app.exchange.manifest import Manifest, read_manifest
-from rag_app.exchange.tables import CROPS, ORIGINALS, TABLES, Row, check_row
+from rag_app.exchange.tables import CROPS, ORIGINALS, TABLES, Row, Unfit, check_row
 from rag_app.store import Store, fulltext, generations, reading, spaces, writing
 from rag_app.store.checking import FILES, named_crops
 from rag_app.store.copying import digest
@@ -189,7 +189,7 @@ class _Import:
                 if row["document_id"] != self._open:
                     self._finish_paper(connection)
                     if row["document_id"] not in self._papers:
-                        raise InputError("its document is none with elements, or they stand apart")
+                        raise Unfit("its document is none with elements, or they stand apart")
                     self._open = row["document_id"]
                 self._elements.append(checking.check_element(row))
 
@@ -224,9 +224,9 @@ class _Import:
         for number, row in rows:
             with _row("vectors", number):
                 if row["node_id"] not in at:
-                    raise InputError(f"there is no node {row['node_id']!r}")
+                    raise Unfit(f"there is no node {row['node_id']!r}")
                 if len(row["vector"]) != self._dims.get(row["space"]):
-                    raise InputError(f"the vector has {len(row['vector'])} numbers in the space {row['space']!r}")
+                    raise Unfit(f"the vector has {len(row['vector'])} numbers in the space {row['space']!r}")
                 key = (row["space"], row["behind"])
                 by_space.setdefault(key, []).append((at[row["node_id"]], row["vector"]))
         for (space, behind), found in by_space.items():
@@ -306,7 +306,7 @@ class _Import:
     def _document(self, row: Row) -> int:
         document = self._documents.get(row["document_id"])
         if document is None:
-            raise InputError(f"there is no document {row['document_id']!r:.80}")
+            raise Unfit(f"there is no document {row['document_id']!r:.80}")
         return document
 
 
@@ -315,7 +315,7 @@ def _row(table: str, number: int) -> Iterator[None]:
     """Errors of the block name the row."""
     try:
         yield
-    except InputError as exc:
+    except Unfit as exc:
         raise InputError(f"{table}, row {number}: {exc}. Nothing was imported.") from exc
     except sqlite3.IntegrityError as exc:
         raise InputError(f"{table}, row {number}: what must be there once is there twice ({exc}).") from exc

@@ -10,7 +10,7 @@ from typing import IO
 import numpy as np
 
 from rag_app.errors import InputError
-from rag_app.exchange.tables import BATCH, TABLES, Row, parse_json
+from rag_app.exchange.tables import BATCH, TABLES, Row, Unfit, parse_json
 
 SUFFIX = "jsonl"
 _LONGEST_LINE = 64 << 20  # bytes
@@ -43,14 +43,14 @@ def read(path: Path, table: str) -> Iterator[list[Row]]:
             number += 1
             try:
                 if not line.endswith(b"\n"):
-                    raise InputError("it is cut off, or longer than 64 MiB")
+                    raise Unfit("it is cut off, or longer than 64 MiB")
                 row = parse_json(line)
                 if not isinstance(row, dict):
-                    raise InputError("it is not an object")
+                    raise Unfit("it is not an object")
                 if vector is not None:
                     row[vector] = _vector(row.get(vector))
-            except InputError as exc:
-                raise InputError(f"{path.name}, line {number}: {exc}") from exc
+            except Unfit as exc:
+                raise InputError(f"{path.name}, line {number}: {exc}. Nothing was imported.") from exc
             batch.append(row)
             if len(batch) == BATCH:
                 yield batch
@@ -61,6 +61,6 @@ def read(path: Path, table: str) -> Iterator[list[Row]]:
 
 def _vector(numbers: object) -> np.ndarray:
     if not isinstance(numbers, list) or not set(map(type, numbers)) <= {int, float}:
-        raise InputError("its vector is not a list of numbers")
+        raise Unfit("its vector is not a list of numbers")
     with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused as that
         return np.array(numbers, np.float64).astype(np.float32)

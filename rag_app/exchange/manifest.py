@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rag_app.errors import InputError, SpaceMismatch
-from rag_app.exchange.tables import FORMAT, MANIFEST, TABLES, VERSION, parse_json
+from rag_app.exchange.tables import FORMAT, MANIFEST, TABLES, VERSION, Unfit, parse_json
 from rag_app.store.spaces import parse
 
 _LARGEST = 64 << 20  # bytes
@@ -66,7 +66,7 @@ def read_manifest(folder: Path) -> Manifest:
         raise InputError(f"{path} is larger than an export's list can be.")
     try:
         raw = parse_json(path.read_bytes())
-    except InputError as exc:
+    except Unfit as exc:
         raise InputError(f"{path}: {exc}. Export the library again.") from exc
     if not isinstance(raw, dict) or raw.pop("format", None) != FORMAT:
         raise InputError(f"{path} is not the list of an exported library.")
@@ -83,7 +83,7 @@ def read_manifest(folder: Path) -> Manifest:
             }
         )
         _check(found)
-    except (KeyError, TypeError, AttributeError, SpaceMismatch, InputError) as exc:
+    except (KeyError, TypeError, AttributeError, SpaceMismatch, Unfit) as exc:
         raise InputError(f"{path} is not as an export writes it ({exc}). Export the library again.") from exc
     return found
 
@@ -112,4 +112,4 @@ def _whole(value: Any) -> bool:  # Any: what a stranger wrote
 
 def _need(holds: bool, what: str) -> None:
     if not holds:
-        raise InputError(f"needed: {what}")
+        raise Unfit(f"needed: {what}")

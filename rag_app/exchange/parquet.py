@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from rag_app.errors import InputError, UsageError
-from rag_app.exchange.tables import BATCH, TABLES, Column, Row, parse_json
+from rag_app.exchange.tables import BATCH, TABLES, Column, Row, Unfit, parse_json
 
 if TYPE_CHECKING:
     import pyarrow
@@ -111,6 +111,6 @@ def _rows(path: Path, table: str, batch: pyarrow.RecordBatch) -> list[Row]:
         if column.type == "json":
             try:
                 values[column.name] = [None if text is None else parse_json(text) for text in values[column.name]]
-            except InputError as exc:
-                raise InputError(f"{path.name}, column {column.name}: {exc}") from exc
+            except Unfit as exc:
+                raise InputError(f"{path.name}, column {column.name}: {exc}. Nothing was imported.") from exc
     return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]

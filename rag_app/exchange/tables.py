@@ -10,8 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rag_app.errors import InputError
-
 FORMAT = "rag-app library"
 VERSION = 1
 MANIFEST = "export.json"
@@ -22,6 +20,10 @@ Type = Literal["text", "integer", "number", "boolean", "json", "texts", "vector"
 Row = dict[str, Any]  # Any: a value of the column's Type; a vector is float32 (dim,)
 
 _LARGEST = 2**53  # integers that every reader of JSON takes
+
+
+class Unfit(Exception):
+    """What a row or a file is not, as part of a sentence; who reads it says which row, and raises InputError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +67,25 @@ TABLES: dict[str, tuple[Column, ...]] = {
 
 
 def check_row(table: str, row: Mapping[str, Any]) -> None:  # Any: what a stranger wrote
-    """Raises InputError when a row has not just the table's columns, or a value of another type."""
+    """Raises Unfit when a row has not just the table's columns, or a value of another type."""
     columns = TABLES[table]
     if row.keys() != {column.name for column in columns}:
         unlike = row.keys() ^ {column.name for column in columns}
-        raise InputError(f"the columns {', '.join(sorted(map(repr, unlike)))} are missing or unknown")
+        raise Unfit(f"the columns {', '.join(sorted(map(repr, unlike)))} are missing or unknown")
     for column in columns:
         value = row[column.name]
         if value is None and column.optional:
             continue
         if not _fits(value, column.type):
-            raise InputError(f"{column.name} is {_short(value)}, not {_NOUNS[column.type]}")
+            raise Unfit(f"{column.name} is {_short(value)}, not {_NOUNS[column.type]}")
 
 
 def parse_json(text: str | bytes) -> Any:  # Any: JSON
-    """A JSON value as RFC 8259 has it. Raises InputError, also for NaN, and for nesting that nobody writes."""
+    """A JSON value as RFC 8259 has it. Raises Unfit, also for NaN, and for nesting that nobody writes."""
     try:
         return json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError) as exc:
-        raise InputError(f"it is not JSON ({type(exc).__name__})") from exc
+        raise Unfit(f"it is not JSON ({type(exc).__name__})") from exc
 
 
 _NOUNS: dict[str, str] = {
