@@ -126,7 +126,7 @@ def main() -> None:
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     import ray
 
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
     print("way          mishap         came back  done again  first s  seconds  raised")
     with tempfile.TemporaryDirectory() as folder:
         for mishap in ("none", "bad document", "killed worker"):
