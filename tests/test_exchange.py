@@ -71,11 +71,17 @@ def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def exported(library: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def once_exported(library: Path) -> Path:
     with Library.open(library, read_only=True) as opened:
-        opened.export(tmp_path / "export", format="jsonl")
-    return tmp_path / "export"
+        opened.export(library.parent / "export", format="jsonl")
+    return library.parent / "export"
+
+
+@pytest.fixture
+def exported(once_exported: Path, tmp_path: Path) -> Path:
+    """An export in JSON Lines, to be changed."""
+    return Path(shutil.copytree(once_exported, tmp_path / "export"))
 
 
 @pytest.mark.parametrize("form", ["parquet", "jsonl"])
