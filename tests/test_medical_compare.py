@@ -13,7 +13,7 @@ import pytest
 
 from eval.judging import Judgement
 from eval.medical.comparing import compared
-from eval.medical.judging import with_judgements
+from eval.medical.judging import DEFAULT_METRICS, answer_metrics, with_judgements
 from eval.medical.measuring import mean
 from eval.runs import Row, Run
 from rag_app.medical import DISCLAIMER
@@ -111,6 +111,11 @@ def test_a_judge_that_has_nothing_to_judge_is_refused(server: OllamaServer, tmp_
         refused = run(*words, *more)
         assert refused.returncode == 2 and sentence in refused.stderr
     assert not server.requests or all(not request.images for request in server.requests)
+
+
+def test_what_is_judged_by_default_is_nearness_to_the_datasets_answer() -> None:
+    assert DEFAULT_METRICS == ("factual_correctness", "answer_correctness")
+    assert answer_metrics(["response_relevancy"]) == ("response_relevancy",)
 
 
 def test_an_answer_without_a_judgement_leaves_its_kind_without_a_score() -> None:

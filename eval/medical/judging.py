@@ -16,6 +16,8 @@ from rag_app.errors import UsageError
 
 KINDS = ("caption", "free")  # of the questions whose answers are judged
 ANSWER_METRICS = tuple(name for name, metric in METRICS.items() if "contexts" not in metric.needs)
+# Against the dataset's answer; how relevant an answer is to "Describe this image" says little.
+DEFAULT_METRICS = tuple(name for name in ANSWER_METRICS if "reference" in METRICS[name].needs)
 
 
 def answer_metrics(names: Iterable[str]) -> tuple[str, ...]:

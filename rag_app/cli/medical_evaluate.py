@@ -23,7 +23,7 @@ REPORT, FIGURES = "report.html", "figures.json"
 CACHE_FOLDER = "judge_cache"  # in --out, shared by its runs
 _DATA = click.Path(exists=True, file_okay=False, path_type=Path)
 _NEW_FOLDER = click.Path(file_okay=False, path_type=Path)
-_JUDGED = "Only these: response_relevancy, factual_correctness, answer_correctness. [default: all of them]"
+_JUDGED = "Only these: factual_correctness, answer_correctness, response_relevancy. [default: all but the last]"
 
 
 @command(
@@ -184,7 +184,7 @@ def _judge(
     judging: JudgeOptions, settings: Settings, out: Path, *, names: Sequence[str], answers: Sequence[str]
 ) -> Judge | None:
     """The judge that was named, checked before any image is asked about; None where none was."""
-    from eval.medical.judging import ANSWER_METRICS, KINDS, answer_metrics
+    from eval.medical.judging import DEFAULT_METRICS, KINDS, answer_metrics
     from rag_app.cli.evaluation_judge import judge_of, named
     from rag_app.errors import UsageError
 
@@ -194,7 +194,7 @@ def _judge(
         raise UsageError(
             "A judge scores a model's answers in words: name a --model, and add --answers caption or --answers free."
         )
-    metrics = answer_metrics(judging.metrics.split(",")) if judging.metrics else ANSWER_METRICS
+    metrics = answer_metrics(judging.metrics.split(",")) if judging.metrics else DEFAULT_METRICS
     return judge_of(judging, settings, metrics=metrics, cache=out / CACHE_FOLDER)
 
 
