@@ -134,7 +134,7 @@ FILTERS = [
 ]
 
 
-@pytest.mark.parametrize("read", [20_000, 0], ids=["few rows are read here", "rows are asked for until enough"])
+@pytest.mark.parametrize("read", [2000, 0], ids=["few rows are read here", "rows are asked for until enough"])
 @pytest.mark.parametrize("most", [16_384, 20], ids=["Milvus gives enough", "Milvus gives little at once"])
 def test_every_filter_works_inside_the_search(
     store: Store, milvus: Milvus, monkeypatch: pytest.MonkeyPatch, read: int, most: int
@@ -198,6 +198,19 @@ def test_a_search_that_began_before_a_change_sees_the_library_as_it_was(store: S
             assert len(hits) == 6
     hits = space.search(np.ones(DIM), k=6)
     assert {found.document_id for found in store.nodes([hit.row for hit in hits])} == {sha("b")}
+
+
+@pytest.mark.parametrize("most", [16_384, 30], ids=["Milvus gives enough", "Milvus gives little at once"])
+def test_rows_that_are_all_far_away_are_found(store: Store, milvus: Milvus, monkeypatch: pytest.MonkeyPatch, most: int):
+    """The nearest nodes are none of those that may answer, so the first that Milvus gives are not enough."""
+    monkeypatch.setattr(milvus_space, "_READ", 0)
+    monkeypatch.setattr(milvus_space.collections, "MOST", most)
+    put(store, "a", count=200)
+    query = vectors("query", 1)[0]
+    ranked = [row for row, _ in plain(store, query, 200)]
+    far = np.sort(np.array(ranked[100:], np.int64))
+    found = MilvusSpace(store, SPACE, milvus).search(query, k=3, rows=far)
+    assert [hit.row for hit in found] == ranked[100:103]
 
 
 def test_an_old_vector_that_is_still_there_does_not_count(
@@ -361,7 +374,7 @@ def test_every_operator_of_llama_index_gives_the_same_nodes(
     asked = [MetadataFilters(filters=[one]) for one in some]
     asked += [MetadataFilters(filters=some[:2], condition=how) for how in FilterCondition]
     asked.append(MetadataFilters(filters=[asked[-1], some[3]], condition=FilterCondition.OR))
-    for read in (20_000, 0):
+    for read in (2000, 0):
         monkeypatch.setattr(milvus_space, "_READ", read)
         for one in asked:
             for k in (3, 50):

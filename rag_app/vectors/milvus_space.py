@@ -39,7 +39,7 @@ from rag_app.vectors.milvus_filters import expression
 from rag_app.vectors.milvus_server import CollectionGone, Milvus
 
 _BATCH = 2000  # vectors sent at once
-_READ = 20_000  # rows asked for one by one: so many vectors are read from the store in about 0.1 s, exactly
+_READ = 2000  # rows asked for one by one: so many vectors are read from the store in about 0.02 s, exactly
 _SPARE = 16  # entities asked for beyond k, for those that do not count any more
 _STAYS_S = 60.0  # what was taken out stays so long, for searches that began before
 _TRUSTED_S = 30.0  # between two looks at the collection's state, where the library has not changed; less than _STAYS_S
@@ -72,7 +72,7 @@ class MilvusSpace:
             allowed: only nodes that pass may answer; None lets all. Documents, folders, pages and kinds are told to
                 Milvus; other metadata is looked up in the store and works as `rows`.
             rows: only these node rows (int64, ascending) may answer, where no Filter says it; None lets all. Up to
-                20,000 are compared here, from the store; of more, Milvus is asked for its best until enough are found.
+                2,000 are compared here, from the store; of more, Milvus is asked for its best until enough are found.
 
         Raises SpaceMismatch when the vector has another dimension, VectorsUnavailable.
         """
