@@ -304,7 +304,8 @@ class Library:
 
         SQLite's pages and links, checksums of nodes and vectors, lengths of vectors, the full text against the nodes,
         crops and originals by their digests, the indexes against the vectors. Works while another process ingests.
-        on_progress: called with what is counted ("nodes", "vectors", "files"), how many are done, and in all.
+        on_progress: called with what is counted ("vectors", "files"), how many are done, and in all; 0 in all where
+        nobody knows how far it is.
         """
         from rag_app.soundness import check
 

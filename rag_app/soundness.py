@@ -59,6 +59,7 @@ def check(store: Store, space: Callable[[str], VectorSpace], *, on_progress: Pro
     began = time.perf_counter()
     heard = on_progress or _unheard
     with store.snapshot() as connection:
+        heard("SQLite and full text", 0, 0)
         found = list(_stored(store))
         if not any(finding.part == "sqlite" for finding in found):  # else its rows are not to be read any further
             counted = auditing.count(connection)
@@ -71,6 +72,7 @@ def check(store: Store, space: Callable[[str], VectorSpace], *, on_progress: Pro
             for name, message in auditing.file_faults(connection, store.folder, heard):
                 part = "crops" if name.endswith(".png") and (store.folder / "crops" / name).exists() else "originals"
                 found.append(Finding(part, message, "Ingest its paper again."))
+            heard("indexes", 0, 0)
             for info in store.spaces():
                 found += [Finding("index", message, repair) for message in _index_faults(store, space(info.name))]
         else:

@@ -106,10 +106,12 @@ def vacuum(call: Call) -> Shown:
     SQLite's file is written anew without gaps, indexes are brought up to date, files that nothing needs are removed.
     Questions can be asked meanwhile; it takes room for two more copies of library.sqlite while it runs.
     """
+    from rag_app.cli.progress import StageBars
     from rag_app.library import Library
     from rag_app.render.listing import vacuum_text
 
     call.interrupted = "Interrupted; the library holds what it held. Run again: rag-app vacuum"
-    with Library.open(call.library, create=False) as library:
+    with Library.open(call.library, create=False) as library, StageBars("Writing") as progress:
+        progress("library.sqlite anew", 0, 0)
         done = library.vacuum()
     return Shown(done.to_dict(), vacuum_text(done))

@@ -74,7 +74,7 @@ class ProgressBar:
 class StageBars:
     """A bar for each thing that is counted, after another; a context. Call it with what, how many done, and in all.
 
-    What is counted in "bytes" is shown in megabytes.
+    What is counted in "bytes" is shown in megabytes; what has 0 in all is going on, nobody knows how far.
     """
 
     def __init__(self, doing: str) -> None:
@@ -103,7 +103,8 @@ class StageBars:
         shown, unit = ("MB", 1_000_000) if what == "bytes" else (what, 1)
         if what not in self._tasks:
             self._tasks[what] = self._progress.add_task(f"{self._doing} {shown}", total=None)
-        self._progress.update(self._tasks[what], completed=done // unit, total=max(total // unit, done // unit))
+        if total:
+            self._progress.update(self._tasks[what], completed=done // unit, total=max(total // unit, done // unit))
 
 
 class BytesBar:
