@@ -31,6 +31,7 @@ import pymupdf
 SAMPLE = Path(__file__).parent.parent / "data" / "papers"
 PAGES = 2
 WAYS = {"own, 1": ("", 1), "own, 2": ("", 2), "ray, 1": ("local", 1), "ray, 2": ("local", 2)}
+EQUAL = {"RAY_worker_niceness": "0"}  # Ray's workers give way to all else by default, our own do not
 INGEST = """
 import json, resource, sys, time
 from rag_app import Library, Settings
@@ -94,7 +95,7 @@ def run(way: str, papers: Path) -> dict[str, float]:
     ray, workers = WAYS[way]
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-c", INGEST, ray, str(workers), str(Path(folder, "library")), str(papers)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **EQUAL})
         below = BelowCpu(process.pid)
         said, _ = process.communicate()
         cpu = below.stop()
