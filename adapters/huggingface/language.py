@@ -19,10 +19,8 @@ from llama_index.core.base.llms.types import (
     CompletionResponse,
     CompletionResponseAsyncGen,
     CompletionResponseGen,
-    ImageBlock,
     LLMMetadata,
     MessageRole,
-    TextBlock,
 )
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.constants import DEFAULT_CONTEXT_WINDOW
@@ -30,9 +28,10 @@ from llama_index.core.llms.callbacks import llm_chat_callback, llm_completion_ca
 from llama_index.core.llms.llm import LLM
 
 from adapters.huggingface import files, loading
+from adapters.huggingface.conversation import completion, conversation, groups, one_turn, response, turns
 from adapters.huggingface.naming import Source, parse_source
 from adapters.names import ModelName
-from adapters.ollama.blocks import Picture, picture_bytes
+from adapters.ollama.blocks import Picture
 from rag_app.errors import IncompleteReply, ModelError, PromptTooLong, UsageError
 from rag_app.models import Reply
 from rag_app.settings import Settings
@@ -46,14 +45,6 @@ if TYPE_CHECKING:
 
 BATCH = 8  # conversations in one pass of `ask_many`
 _KEYWORDS = ("temperature", "seed", "max_tokens", "repeat_penalty", "schema")
-_ROLES = {
-    MessageRole.SYSTEM: "system",
-    MessageRole.DEVELOPER: "system",
-    MessageRole.USER: "user",
-    MessageRole.ASSISTANT: "assistant",
-    MessageRole.CHATBOT: "assistant",
-    MessageRole.MODEL: "assistant",
-}
 
 # Models in use, by name: two roles with the same model share it. The latest stays for the next question; the others go
 # when nobody holds them any more.
@@ -152,8 +143,8 @@ class HuggingFaceModel(LLM):
 
         started = time.perf_counter()
         options = Options(max_tokens, temperature, seed, repeat_penalty, schema)
-        turns = _turns(system, prompt, images)
-        load_s, written = self._write([turns], options, on_text=on_text)
+        asked = turns(system, prompt, images)
+        load_s, written = self._write([asked], options, on_text=on_text)
         return self._reply(written[0], time.perf_counter() - started, load_s)
 
     async def aask(
@@ -202,9 +193,9 @@ class HuggingFaceModel(LLM):
 
         options = Options(max_tokens, schema=schema)
         found: dict[int, Reply | ModelError] = {}
-        for group in _groups(prompts, batch):
+        for group in groups(prompts, batch):
             started = time.perf_counter()
-            load_s, written = self._write([_turns(system, *prompts[place]) for place in group], options)
+            load_s, written = self._write([turns(system, *prompts[place]) for place in group], options)
             seconds = (time.perf_counter() - started) / len(group)
             for place, one in zip(group, written, strict=True):
                 try:
@@ -291,8 +282,8 @@ class HuggingFaceModel(LLM):
         """The whole reply to a conversation."""
         options = self._options(kwargs)
         started = time.perf_counter()
-        load_s, written = self._write([_conversation(messages)], options)
-        return _response(self._reply(written[0], time.perf_counter() - started, load_s))
+        load_s, written = self._write([conversation(messages)], options)
+        return response(self._reply(written[0], time.perf_counter() - started, load_s))
 
     @llm_chat_callback()
     def stream_chat(self, messages: Sequence[ChatMessage], **kwargs: Any) -> ChatResponseGen:
@@ -300,7 +291,7 @@ class HuggingFaceModel(LLM):
 
         Closing the generator stops the model after the token it is at.
         """
-        options, turns = self._options(kwargs), _conversation(messages)
+        options, said = self._options(kwargs), conversation(messages)
 
         def come() -> Generator[ChatResponse, None, None]:
             pieces: queue.SimpleQueue[str | Written | BaseException] = queue.SimpleQueue()
@@ -308,7 +299,7 @@ class HuggingFaceModel(LLM):
 
             def work() -> None:
                 try:
-                    pieces.put(self._write([turns], options, on_text=pieces.put, stopped=closed.is_set)[1][0])
+                    pieces.put(self._write([said], options, on_text=pieces.put, stopped=closed.is_set)[1][0])
                 except BaseException as exc:  # raised where the reply is read
                     pieces.put(exc)
 
@@ -344,18 +335,18 @@ class HuggingFaceModel(LLM):
         self, prompt: str, formatted: bool = False, image_documents: Sequence[Picture] = (), **kwargs: Any
     ) -> CompletionResponse:
         """The whole reply to one prompt and its pictures."""
-        return _completion(self.chat(_one_turn(prompt, image_documents), **kwargs))
+        return completion(self.chat(one_turn(prompt, image_documents), **kwargs))
 
     @llm_completion_callback()
     def stream_complete(
         self, prompt: str, formatted: bool = False, image_documents: Sequence[Picture] = (), **kwargs: Any
     ) -> CompletionResponseGen:
         """As `complete`, as it comes; see `stream_chat`."""
-        coming = self.stream_chat(_one_turn(prompt, image_documents), **kwargs)
+        coming = self.stream_chat(one_turn(prompt, image_documents), **kwargs)
 
         def come() -> Generator[CompletionResponse, None, None]:
-            for response in coming:
-                yield _completion(response)
+            for piece in coming:
+                yield completion(piece)
 
         return come()
 
@@ -391,59 +382,6 @@ async def _awaited(coming: Generator[Any, None, None]) -> AsyncGenerator[Any, No
             yield item
     finally:
         await asyncio.to_thread(coming.close)
-
-
-def _turns(system: str, prompt: str, images: Sequence[bytes]) -> list[Message]:
-    from adapters.huggingface.prompting import Message, picture
-
-    for image in images:
-        if not isinstance(image, (bytes, bytearray, memoryview)):
-            raise UsageError(
-                f"A picture is given as {type(image).__name__}; give its bytes, never a path or an address."
-            )
-    said = Message("user", prompt, tuple(picture(bytes(image)) for image in images))
-    return [Message("system", system), said] if system else [said]
-
-
-def _conversation(messages: Sequence[ChatMessage]) -> list[Message]:
-    from adapters.huggingface.prompting import Message, picture
-
-    turns = []
-    for message in messages:
-        if message.role not in _ROLES:
-            raise UsageError(f"Models of transformers take no {message.role.value} message; send text and pictures.")
-        texts, images = [], []
-        for block in message.blocks:
-            if isinstance(block, TextBlock):
-                texts.append(block.text)
-            elif isinstance(block, ImageBlock):
-                images.append(picture(picture_bytes(block)))
-            else:
-                raise UsageError(f"Models of transformers take no {type(block).__name__} here; send text and pictures.")
-        turns.append(Message(_ROLES[message.role], "".join(texts), tuple(images)))
-    return turns
-
-
-def _groups(prompts: Sequence[tuple[str, Sequence[bytes]]], batch: int) -> list[list[int]]:
-    """Places of the prompts, those with as many pictures together, at most `batch` in a group."""
-    by_count: dict[int, list[int]] = {}
-    for place, (_, images) in enumerate(prompts):
-        by_count.setdefault(len(images), []).append(place)
-    return [places[at : at + batch] for places in by_count.values() for at in range(0, len(places), batch)]
-
-
-def _one_turn(prompt: str, pictures: Sequence[Picture]) -> list[ChatMessage]:
-    images = [ImageBlock(image=picture_bytes(picture)) for picture in pictures]
-    return [ChatMessage(role="user", blocks=[TextBlock(text=prompt), *images])]
-
-
-def _response(reply: Reply) -> ChatResponse:
-    usage = {"prompt_tokens": reply.prompt_tokens, "completion_tokens": reply.reply_tokens}
-    return ChatResponse(message=ChatMessage(role=MessageRole.ASSISTANT, content=reply.text), raw={"usage": usage})
-
-
-def _completion(response: ChatResponse) -> CompletionResponse:
-    return CompletionResponse(text=response.message.content or "", delta=response.delta, raw=response.raw)
 
 
 def load(name: ModelName, settings: Settings) -> HuggingFaceModel:

@@ -273,10 +273,10 @@ def test_the_estimate_counts_weights_and_optimizer_to_the_byte(made: dict[str, P
     model = attach(parts.model, parts=PARTS, rank=4, alpha=8, dropout=0.0, seed=0)
     trained = sum(one.numel() for one in model.parameters() if one.requires_grad)
     batch = Collator(parts.processor, "tiny")(items(data, "train")[:1])
-    found = memory.estimate(model, batch, rows=2, device="cpu")
+    found = memory.estimate(model, batch, rows=2, device="cpu", free=10**12)
     assert found.weights == parameters * 4
     assert found.trained == trained * 16
-    assert found.activations == 2 * memory.estimate(model, batch, rows=1, device="cpu").activations
+    assert found.activations == 2 * memory.estimate(model, batch, rows=1, device="cpu", free=10**12).activations
 
 
 def test_bad_data_is_said(made: dict[str, Path], data: Dataset, tmp_path: Path) -> None:

@@ -90,26 +90,21 @@ def test_a_batch_takes_as_many_times_what_one_question_takes(made: dict[str, Pat
     assert bytes_of_a_step(model, one, device="cpu", limit=10**12) < found[0]
 
 
-def test_it_is_broken_off_before_memory_is_out(
-    made: dict[str, Path], data: Dataset, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_is_broken_off_before_memory_is_out(made: dict[str, Path], data: Dataset) -> None:
     parts = load_parts(str(made["qwen2_5_vl"]), device="cpu")
     model = attach(parts.model, parts=PARTS, rank=4, alpha=8, dropout=0.0, seed=0)
     batch = Collator(parts.processor, "tiny")(items(data, "train")[:1])
-    whole = memory.estimate(model, batch, rows=4, device="cpu")
-    assert whole.fits
-    left = whole.trained + whole.activations  # the weights are loaded already
 
-    def given(available: int) -> memory.Estimate:
-        monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(available=available))
-        return memory.estimate(model, batch, rows=4, device="cpu")
+    def given(free: int) -> memory.Estimate:
+        return memory.estimate(model, batch, rows=4, device="cpu", free=free)
 
-    assert given(left).fits
-    assert not given(left - 1).fits
+    whole = given(10**12)
+    assert given(whole.total).fits
+    assert not given(whole.total - 1).fits
     with pytest.raises(ModelUnsuitable, match=r"takes about .* Try --batch 2 with more --accumulate"):
-        memory.check_fits(given(left - 1), four_bit=False, checkpointing=False)
+        memory.check_fits(given(whole.total - 1), four_bit=False, checkpointing=False)
     with pytest.raises(ModelUnsuitable, match=r"takes more than .* Try --batch 1 with more --accumulate"):
-        memory.check_fits(given(whole.trained + whole.activations // 5), four_bit=False, checkpointing=False)
+        memory.check_fits(given(whole.total - whole.activations * 4 // 5), four_bit=False, checkpointing=False)
 
 
 def test_memory_that_was_used_is_known_on_every_system(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -102,7 +102,10 @@ def fine_tune(
     (folder.check_unfinished if resume else folder.check_empty)(out)
     source = dataclasses.replace(source, quantised=_four_bit(source, options, device))
     check_installed(source)
+    free = memory.free_bytes(device)
     parts = load(source, device=device)
+    if parts.device == "cpu":
+        memory.give_back_large_blocks()
     set_budget(parts.processor, smallest=options.min_pixels, largest=options.max_pixels, name=source.name)
     run = {
         "base": source.base,
@@ -119,7 +122,7 @@ def fine_tune(
     collator = Collator(parts.processor, source.base)
     largest = collator([largest_item([*train, *validation])])
     check_length(largest["input_ids"].shape[1], context_tokens(model), source)
-    found = memory.estimate(model, largest, rows=options.batch, device=parts.device)
+    found = memory.estimate(model, largest, rows=options.batch, device=parts.device, free=free)
     on_estimate(found)
     if not fits:
         memory.check_fits(found, four_bit=source.quantised, checkpointing=checkpointing)
