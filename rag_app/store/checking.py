@@ -56,23 +56,21 @@ def repair(connection: sqlite3.Connection, folder: Path) -> list[str]:
     fulltext.rebuild(connection)
     verifying.rebuild_places(connection)
     done = ["The full text index was built anew."]
-    if not _names_are_true(connection):
-        return [*done, "Files that no document seems to need were left, because the library is damaged."]
     removed = remove_orphans(connection, folder)
     if removed:
         done.append(f"{removed} files that no document needs were removed.")
     return done
 
 
-def _names_are_true(connection: sqlite3.Connection) -> bool:
-    """Whether what nodes and documents say of their files can be believed, so that others may go."""
-    (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
-    return found == "ok" and not _broken_sums(connection) and not list(verifying.documents(connection))
-
-
 def remove_orphans(connection: sqlite3.Connection, folder: Path) -> int:
-    """Remove the files that nothing needs, under the writer lock; returns how many went."""
+    """Remove the files that nothing needs, under the writer lock; returns how many went.
+
+    While a document lacks its original, none goes: in a damaged library it may be that very one, under a name that is
+    no longer known. Crops can be cut again.
+    """
     found = orphans(folder, named_crops(connection), named_files(connection))
+    if _missing_files(connection, folder):
+        found = [path for path in found if path.parent.name != FILES or path.suffix == ".tmp"]
     for path in found:
         path.unlink()
     return len(found)

@@ -151,7 +151,7 @@ class Database:
 
 def _holds_originals(folder: Path) -> bool:
     """Whether there are copies of papers, which nothing but a library makes, a backup or an import of one."""
-    if (folder / "importing").exists() or (folder / f"{FILE_NAME}.tmp").exists():  # it was stopped, and is begun again
+    if (folder / "importing").exists() or (folder / "unfinished").exists():  # it was stopped, and is begun again
         return False
     originals = folder / "files"
     return originals.is_dir() and any(_SHA256.fullmatch(path.stem) for path in originals.iterdir())

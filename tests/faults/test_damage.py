@@ -110,6 +110,8 @@ def test_what_the_user_sees_of_a_damaged_library(copy: Callable[[str], Path]) ->
     folder = copy("library")
     path = folder / "library.sqlite"
     content = path.read_bytes()
+    path.unlink()
+    told("The library file is gone", watch(folder).error)
     path.write_bytes(b"")
     told("The library file is empty", watch(folder).error)
     path.write_bytes(content[:1000])
@@ -120,6 +122,13 @@ def test_what_the_user_sees_of_a_damaged_library(copy: Callable[[str], Path]) ->
     with Store.open(folder) as store:
         store.database.connection.execute("UPDATE nodes SET text = replace(text, 'a', 'b')")
     told("A passage in the library file was changed", watch(folder).error)
+    path.write_bytes(content)
+    with Store.open(folder) as store:
+        store.database.connection.execute("UPDATE nodes SET words = CAST(substr(words, 1, 9) AS BLOB)")
+    told("The search terms of a passage were changed", watch(folder).error)
+    with Store.open(folder) as store:
+        store.repair()
+    assert watch(folder).error is None
     with Store.open(folder) as store:
         store.database.connection.execute("PRAGMA user_version = 99")
     error = watch(folder).error

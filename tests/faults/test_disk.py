@@ -33,7 +33,10 @@ def test_full(name: str, rehearsal: Rehearsal, disk: Callable[[str], Path]) -> N
         if code != 0:
             assert code == 1 and "Traceback" not in said, said
             sentence = said.strip().splitlines()[-1].removeprefix("Error: ")
-            told("There is no room for a vacuum" if sentence.startswith("To write") else "The disk is full", sentence)
+            if sentence.startswith("To write"):
+                told("There is no room for a vacuum", sentence)
+            else:
+                told("The disk is full", sentence)
         oracle.assert_between(oracle.contents(folder), before, after)
         subprocess.run(["mount", "-o", "remount,size=400m", root], check=True)
         done = run(*rehearsal.words(name, folder), library=folder)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from rag_app import Library
+from rag_app.store import Store
 from tests.faults import oracle
 from tests.faults.conftest import told
 from tests.faults.stage import Stage
@@ -57,3 +58,18 @@ def test_a_changed_crop_is_cut_again(stage: Stage, copy: Callable[[str], Path]) 
         assert library.check().sound
     found = oracle.contents(folder)
     assert found.documents == after.documents
+
+
+def test_an_original_whose_document_lost_its_name_stays(copy: Callable[[str], Path]) -> None:
+    """A changed bit in a document's name makes its original look as if nothing needed it."""
+    folder = copy("library")
+    before = sorted((folder / "files").iterdir())
+    with Store.open(folder) as store:
+        connection = store.database.connection
+        connection.execute("UPDATE documents SET document_id = 'f' || substr(document_id, 2) WHERE name = 'made.pdf'")
+        assert store.integrity().damage
+        store.repair()
+        store.vacuum()
+        store.remove("clip_fa.pdf")
+        store.remove_orphans()
+    assert sorted((folder / "files").iterdir()) == before
