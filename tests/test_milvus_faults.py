@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 from rag_app.doctor import check_milvus
-from rag_app.errors import SettingsError, VectorsUnavailable
+from rag_app.errors import LibraryDamaged, SettingsError, VectorsUnavailable
 from rag_app.library import Library
 from rag_app.settings import Settings
 from rag_app.store import Store
@@ -58,7 +59,7 @@ def test_killed_while_it_fills(tmp_path: Path, address: str, monkeypatch: pytest
     """Killed before each request that changes Milvus, twice in a row: the next opening answers exactly and goes on."""
     monkeypatch.setattr(milvus_space, "_STAYS_S", -5.0)
     draw = random.Random(what)
-    for last in range(12) if FULL else draw.sample(range(12), 4):
+    for last in range(12) if FULL else draw.sample(range(12), 3):
         folder = tmp_path / f"{what}-{last}"
         with Store.open(folder) as store:
             for content in "abcd":
@@ -94,6 +95,21 @@ def write(folder: Path, address: str, last: int, what: str) -> int:
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     assert done.returncode != 0 or done.stdout == "done\n"
     return done.returncode
+
+
+def test_a_vector_that_changed_in_the_library_is_neither_copied_nor_scored(store: Store, tmp_path: Path, address: str):
+    put(store, "a")
+    space = MilvusSpace(store, SPACE, named(address, tmp_path))
+    assert_same(space, np.ones(DIM), 9)
+    with sqlite3.connect(store.database.path) as connection:
+        connection.execute("UPDATE vectors SET vector = zeroblob(length(vector)) WHERE row = 2")
+    connection.close()
+    for one in (space, MilvusSpace(store, SPACE, named(address, tmp_path))):
+        with pytest.raises(LibraryDamaged):
+            one.search(np.ones(DIM), k=9)
+    with pytest.raises(LibraryDamaged):
+        space.rebuild()
+    assert "is damaged" in (space.check() or "")
 
 
 # --- servers that are silent, closed or too old -----------------------------------------------------------------------

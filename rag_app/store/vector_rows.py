@@ -9,9 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rag_app.store import sums
 from rag_app.store.filters import condition
 from rag_app.store.records import Filter
 from rag_app.store.spaces import VECTOR, find
+
+# No vector is left out, even in a damaged library that has lost its generation.
+_TOKEN = "coalesce(g.token, '00000000')"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,16 +40,16 @@ def since(connection: sqlite3.Connection, name: str, generation: int, size: int)
     if found is None:
         return
     cursor = connection.execute(
-        "SELECT v.row, v.generation, g.token, n.document, n.kind, "
+        f"SELECT v.row, v.generation, {_TOKEN}, n.document, n.kind, "
         "(SELECT json_group_array(page) FROM (SELECT page FROM node_pages p WHERE p.row = v.row ORDER BY page)), "
-        "v.vector FROM vectors v CROSS JOIN nodes n ON n.row = v.row CROSS JOIN generations g USING(generation) "
+        "v.vector, v.crc FROM vectors v CROSS JOIN nodes n ON n.row = v.row LEFT JOIN generations g USING(generation) "
         "WHERE v.space = ? AND v.generation > ? ORDER BY v.generation",
         (found[0], generation),
     )
     while block := cursor.fetchmany(size):
         yield [
-            VectorRow(row, number, token, document, kind, tuple(json.loads(pages)), np.frombuffer(blob, VECTOR))
-            for row, number, token, document, kind, pages, blob in block
+            VectorRow(row, number, token, document, kind, tuple(json.loads(pages)), _vector(row, blob, crc))
+            for row, number, token, document, kind, pages, blob, crc in block
         ]
 
 
@@ -55,9 +59,9 @@ def current(connection: sqlite3.Connection, name: str, rows: Sequence[int]) -> d
     if found is None:
         return {}
     return {
-        row: (token, np.frombuffer(blob, VECTOR))
-        for row, token, blob in connection.execute(
-            "SELECT v.row, g.token, v.vector FROM vectors v JOIN generations g USING(generation) "
+        row: (token, _vector(row, blob, crc))
+        for row, token, blob, crc in connection.execute(
+            f"SELECT v.row, {_TOKEN}, v.vector, v.crc FROM vectors v LEFT JOIN generations g USING(generation) "
             "WHERE v.space = ? AND v.row IN (SELECT value FROM json_each(?))",
             (found[0], json.dumps(list(rows))),
         )
@@ -105,3 +109,8 @@ def documents_among(connection: sqlite3.Connection, filter: Filter) -> list[int]
         f"SELECT document FROM (SELECT id AS document FROM documents) WHERE {where} ORDER BY document", values
     )
     return [document for (document,) in found]
+
+
+def _vector(row: int, blob: bytes, crc: object) -> np.ndarray:
+    sums.check_vector(row, blob, crc)
+    return np.frombuffer(blob, VECTOR)

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from rag_app.errors import DiskFull, LibraryReadOnly, SpaceMismatch, VectorsUnavailable
+from rag_app.errors import DiskFull, LibraryDamaged, LibraryReadOnly, SpaceMismatch, VectorsUnavailable
 from rag_app.store import Filter, Scored, Store
 from rag_app.store import vector_rows as rows_of
 from rag_app.store.lock import ProcessLock
@@ -162,7 +162,7 @@ class MilvusSpace:
                     there = set(collection.ids_of([one.row for one in copied]))
                     lacking += sum(entity_id(one.row, one.token) not in there for one in copied)
                     total += len(copied)
-        except (VectorsUnavailable, CollectionGone) as exc:
+        except (VectorsUnavailable, CollectionGone, LibraryDamaged) as exc:
             return str(exc)
         if not lacking:
             return None
