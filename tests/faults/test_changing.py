@@ -13,7 +13,7 @@ from rag_app.errors import InputError
 from rag_app.originals import Originals
 from rag_app.settings import Models, Ollama, Settings
 from tests.faults import oracle, times
-from tests.faults.conftest import told
+from tests.faults.sentences import told
 from tests.made_pdfs import document, save
 from tests.ollama_server import Model, OllamaServer
 

@@ -18,7 +18,7 @@ import pytest
 from rag_app.errors import LibraryDamaged, LibraryTooNew, SettingsError
 from rag_app.store import Store
 from tests.faults import FULL, times
-from tests.faults.conftest import told
+from tests.faults.sentences import told
 from tests.faults.stage import Stage
 from tests.faults.watching import Seen, models_loaded_once, watch
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults import FULL, oracle, times, tracing
-from tests.faults.conftest import told
 from tests.faults.operations import OPERATIONS, Rehearsal
+from tests.faults.sentences import told
 from tests.faults.stage import RAG_APP, end, run, start
 
 WRITING = ["ingest", "remove", "repair", "vacuum", "backup"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from rag_app import Library
 from rag_app.store import Store
 from tests.faults import oracle
-from tests.faults.conftest import told
+from tests.faults.sentences import told
 from tests.faults.stage import Stage
 
 

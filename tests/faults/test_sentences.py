@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tests.faults.conftest import HERE, SENTENCES
+from tests.faults.conftest import HERE
+from tests.faults.sentences import SENTENCES
 
 
 def test_every_sentence_is_checked() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.faults import FULL, oracle
-from tests.faults.conftest import told
 from tests.faults.operations import OPERATIONS, Rehearsal
+from tests.faults.sentences import told
 from tests.faults.stage import end, run, start
 
 
