@@ -8,9 +8,7 @@ import re
 import shutil
 import sqlite3
 import subprocess
-import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -28,8 +26,6 @@ from tests.commands import CommandLine
 from tests.storing import SPACE, sha
 from tests.test_exchange import everything
 from tests.whole_library import add_paper, remove_paper
-
-RAG_APP = str(Path(sys.executable).with_name("rag-app"))
 
 
 @pytest.fixture(scope="module")
@@ -239,22 +235,6 @@ def test_vacuum_waits_for_no_writer_and_needs_room(library: Path, monkeypatch: p
         monkeypatch.setattr("shutil.disk_usage", lambda _: shutil._ntuple_diskusage(1, 1, 0))  # pyright: ignore[reportAttributeAccessIssue]  # the tuple that disk_usage gives
         with pytest.raises(DiskFull, match=r"nothing was changed\. Free some space, or set SQLITE_TMPDIR"):
             store.vacuum()
-
-
-def test_vacuum_killed_at_any_time_loses_nothing(library: Path) -> None:
-    before = everything(library)
-    line = [RAG_APP, "vacuum", "--library", str(library)]
-    began = time.monotonic()
-    subprocess.run(line, check=True, capture_output=True)
-    takes = time.monotonic() - began
-    for share in (0.7, 0.85, 0.95):
-        process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(share * takes)
-        process.kill()
-        process.wait()
-        assert everything(library) == before
-    subprocess.run(line, check=True, capture_output=True)
-    assert everything(library) == before
 
 
 # --- check ------------------------------------------------------------------------------------------------------------

@@ -402,7 +402,7 @@ def test_killed_it_leaves_nothing_half_and_goes_on(library: Path, exported: Path
     subprocess.run(line, check=True, capture_output=True)
     takes = time.monotonic() - began
     shutil.rmtree(target)
-    for share in (0.6, 0.8, 0.95):
+    for share in (0.7, 0.9):
         process = subprocess.Popen(line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         time.sleep(share * takes)
         process.kill()
