@@ -30,6 +30,7 @@ from rag_app.store import (
     reading,
     spaces,
     vacuum,
+    vector_rows,
     writing,
 )
 from rag_app.store.backup import Backup, backup
@@ -441,6 +442,11 @@ class Store:
         """Rows (n,) int64 and vectors (n, dimension) float32 stored after `generation`; 0 gives all."""
         with self.snapshot() as connection:
             return spaces.since(connection, space, generation)
+
+    def count_vectors(self, space: str) -> int:
+        """How many nodes have a vector in `space`."""
+        with self.snapshot() as connection:
+            return vector_rows.count(connection, space)
 
     def vector_batches(self, space: str, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """As `vectors_since` from 0, at most `size` vectors at a time, in order of rows. Call it inside a snapshot."""

@@ -1,9 +1,8 @@
-"""Space: exact search over the vectors of one embedding space, with the filter inside the search.
+"""Space: search over the vectors of one embedding space, with the filter inside the search.
 
-The FAISS index is derived from the store and may be thrown away at any time. It is flat (exact): 12 ms for 100,000
-nodes of 384 dimensions on one thread; benchmarks/image_scale.py has the time of a million of 512. Where that is too
-slow, IndexScalarQuantizer (SQ8) takes a third of the time at a recall of 0.99, HNSW less; both go where `_new_index`
-is, and HNSW, which cannot delete, also needs a rebuild in `catch_up`.
+The FAISS index is derived from the store and may be thrown away at any time. It is flat (exact) as long as that is
+fast: 12 ms for 100,000 nodes of 384 dimensions on one thread. A larger one is `clustered`: its candidates are put in
+order by the vectors in the store, and where few nodes pass the filter, those are compared one by one.
 """
 
 from __future__ import annotations
@@ -18,12 +17,16 @@ import numpy as np
 from rag_app.errors import DiskFull, LibraryReadOnly, SpaceMismatch
 from rag_app.store import Filter, Scored, Store
 from rag_app.store.spaces import parse
-from rag_app.vectors import files
+from rag_app.vectors import clustered, files
+from rag_app.vectors.clustered import Clustered
 
 _SAVE_AFTER = 2000  # vectors added or removed since the file was written, after which a search writes it anew ...
 _SAVE_SHARE = 0.02  # ... and they must be this share of all: a million vectors of 512 take 2 GB to write
 _LARGE = 100_000  # vectors
 _BATCH = 20_000
+_FEW = 1_000  # nodes that pass a filter: fetching and comparing their vectors takes 5 ms
+_CANDIDATES = 3  # codes looked at for each neighbour wanted ...
+_LEAST_CANDIDATES = 60  # ... and at least
 
 
 class Space:
@@ -36,7 +39,7 @@ class Space:
         slug = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:60]
         self.path = store.folder / "spaces" / f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:8]}.faiss"
         self._lock = threading.RLock()
-        self._index: faiss.Index | None = None
+        self._index: faiss.Index | Clustered | None = None
         self._generation = 0
         self._mapped = False
         self._unsaved = 0
@@ -50,7 +53,8 @@ class Space:
             allowed: only nodes that pass may answer; None lets all.
             rows: only these node rows (int64, ascending) may answer, where no Filter says it; None lets all.
 
-        Costs about 0.12 ms per 1,000 vectors on one core. Raises SpaceMismatch when the vector has another dimension.
+        Exact up to `clustered.CLUSTERED_ABOVE` vectors, at 0.12 ms per 1,000 on one core. Raises SpaceMismatch when
+        the vector has another dimension.
         """
         query = np.ascontiguousarray(vector, dtype=np.float32).reshape(1, -1)
         if query.shape[1] != self.dim:
@@ -62,12 +66,15 @@ class Space:
             rows = self.store.row_ids(allowed) if allowed is not None else rows
             if k <= 0 or (rows is not None and len(rows) == 0):
                 return []
+            faiss.omp_set_num_threads(1)  # one query uses one thread anyway; more only spin on a busy machine
             self.catch_up()
             assert self._index is not None
+            if isinstance(self._index, Clustered):
+                return self._best_of(self._index, query, k, rows)
             total = self._index.ntotal
             wanted = min(k, total)
             while wanted > 0:
-                scores, ids = self._search(query, wanted, rows)
+                scores, ids = clustered.exact(self._index, query, wanted, rows)
                 there = self.store.existing(ids.tolist())
                 hits = [
                     Scored(int(row), float(score)) for row, score in zip(ids, scores, strict=True) if int(row) in there
@@ -85,7 +92,7 @@ class Space:
                 self._load(target)
             if target <= self._generation:
                 return
-            if self._mapped:  # a mapped index cannot be changed: have it in memory
+            if self._mapped and not isinstance(self._index, Clustered):  # it cannot be changed: have it in memory
                 self._load(target, mapped=False)
             removed = self.store.removed_since(self._generation)
             rows, vectors = self.store.vectors_since(self.name, self._generation)
@@ -125,23 +132,26 @@ class Space:
             return f"The index file of {self.name} is not usable ({exc}); it is built again at the next search."
         return None
 
-    def _search(self, query: np.ndarray, k: int, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
-        assert self._index is not None
-        faiss.omp_set_num_threads(1)  # one query uses one thread anyway; more only spin on a busy machine
-        if rows is None:
-            scores, ids = self._index.search(query, k)
-        else:
-            selector = faiss.IDSelectorBitmap(_bitmap(rows))  # pyright: ignore[reportCallIssue]  # FAISS adds it at import
-            params = faiss.SearchParameters(sel=selector)  # pyright: ignore[reportCallIssue]  # the same
-            scores, ids = self._index.search(query, k, params=params)
-        found = ids[0] >= 0
-        return scores[0][found], ids[0][found]
+    def _best_of(self, index: Clustered, query: np.ndarray, k: int, rows: np.ndarray | None) -> list[Scored]:
+        """The `k` best by their vectors in the store, among those that the codes hold for near or that few rows are."""
+        if rows is None or len(rows) > _FEW:
+            rows = index.search(query, max(_CANDIDATES * k, _LEAST_CANDIDATES), rows)
+        there = self.store.vectors(self.name, rows.tolist())
+        if not there:
+            return []
+        ids = np.fromiter(there, np.int64, len(there))
+        scores = np.stack(list(there.values())) @ query[0]
+        return [Scored(int(ids[at]), float(scores[at])) for at in np.lexsort((ids, -scores))[:k]]
 
     def _load(self, target: int, *, mapped: bool | None = None) -> None:
         try:
             origin = self._trusted_origin()
             current = origin.generation == target if mapped is None else mapped
-            index, origin = files.load(self.path, mapped=current)
+            index, origin = files.load(self.path, mapped=True)
+            if isinstance(index, faiss.IndexIVF):
+                index, current = Clustered(index), True  # what it lacks will stand beside it
+            elif not current:
+                index, origin = files.load(self.path, mapped=False)
             self._trust(origin)
         except files.BrokenFile:
             self._build(target)
@@ -171,9 +181,14 @@ class Space:
             return False
 
     def _build(self, generation: int) -> None:
-        index = _new_index(self.dim)
-        for rows, vectors in self.store.vector_batches(self.name, _BATCH):  # a copy of all would take as much again
-            index.add_with_ids(vectors, rows)
+        count = self.store.count_vectors(self.name)
+        if count > clustered.CLUSTERED_ABOVE:
+            made = clustered.build(self.dim, count, lambda: self.store.vector_batches(self.name, _BATCH))
+            index = Clustered(made)
+        else:
+            index = clustered.flat(self.dim)
+            for rows, vectors in self.store.vector_batches(self.name, _BATCH):  # a copy of all would take as much again
+                index.add_with_ids(vectors, rows)
         self._index, self._generation, self._mapped, self._unsaved = index, generation, False, index.ntotal
 
     def _apply(self, removed: np.ndarray, rows: np.ndarray, vectors: np.ndarray) -> None:
@@ -181,14 +196,39 @@ class Space:
         changed = np.union1d(removed, rows)  # a row that is there already got a new vector
         if len(changed) == 0:
             return
-        if len(removed) or (len(rows) and rows.min() <= self._last()):  # else there is nothing to take out
-            self._index.remove_ids(faiss.IDSelectorBatch(changed))
-        self._index.add_with_ids(vectors, rows)
+        if isinstance(self._index, Clustered):
+            self._index.apply(changed, rows, vectors)
+        else:
+            if len(removed) or (len(rows) and rows.min() <= self._last()):  # else there is nothing to take out
+                self._index.remove_ids(faiss.IDSelectorBatch(changed))
+            self._index.add_with_ids(vectors, rows)
         self._unsaved += len(changed)
+
+    def _fold(self) -> None:
+        """Make the index one that can be written: of the kind its size asks for, with nothing beside it."""
+        count, generation = self.store.count_vectors(self.name), self.store.generation()
+        if isinstance(self._index, Clustered):
+            if not self._index.changed:
+                return
+            try:
+                index, origin = files.load(self.path, mapped=False)
+                self._trust(origin)
+            except files.BrokenFile:
+                index, origin = None, None
+            removed = self.store.removed_since(origin.generation) if origin else None
+            if index is None or origin is None or removed is None or not clustered.suits(index, count):
+                self._build(generation)
+                return
+            rows, vectors = self.store.vectors_since(self.name, origin.generation)
+            index.remove_ids(faiss.IDSelectorBatch(np.union1d(removed, rows)))
+            index.add_with_ids(vectors, rows)
+            self._index, self._generation, self._mapped = Clustered(index), generation, False
+        elif count > clustered.CLUSTERED_ABOVE:
+            self._build(generation)
 
     def _last(self) -> int:
         """The highest row in the index; rows only grow."""
-        assert self._index is not None
+        assert isinstance(self._index, faiss.Index)
         ids = self._index.id_map  # pyright: ignore[reportAttributeAccessIssue]  # of an IndexIDMap
         return int(faiss.vector_to_array(ids).max()) if self._index.ntotal else -1
 
@@ -205,20 +245,13 @@ class Space:
             self._unsaved = 0  # the file only saves time: go on from memory, and try again after as many changes
 
     def _write(self) -> None:
+        self._fold()
         token = self.store.generation_token(self._generation)
         assert self._index is not None
         if token is None:  # an empty library has no state to name
             return
-        files.write(self.path, self._index, space=self.name, generation=self._generation, token=token)
+        index = self._index.base if isinstance(self._index, Clustered) else self._index
+        files.write(self.path, index, space=self.name, generation=self._generation, token=token)
         self._unsaved = 0
-
-
-def _new_index(dim: int) -> faiss.Index:
-    return faiss.IndexIDMap(faiss.IndexFlatIP(dim))
-
-
-def _bitmap(rows: np.ndarray) -> np.ndarray:
-    """One bit an id, lowest first, as IDSelectorBitmap reads it."""
-    bits = np.zeros(int(rows[-1]) + 1, dtype=bool)
-    bits[rows] = True
-    return np.packbits(bits, bitorder="little")
+        if isinstance(self._index, Clustered):  # out of memory again
+            self._load(self._generation)
