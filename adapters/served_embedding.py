@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from abc import abstractmethod
 from typing import Any
@@ -14,6 +15,7 @@ from adapters.ollama.prefixes import Prefixes, prefixes_of
 from rag_app.errors import PromptTooLong, UnusableReply
 
 BATCH = 32  # texts a request
+_MOST = 2048  # texts at a time, of LlamaIndex
 _SHORTER = 0.8  # of a text that is too long, until it fits
 _SHORTEST = 32  # characters; what still does not fit is the server's fault
 
@@ -21,8 +23,8 @@ _SHORTEST = 32  # characters; what still does not fit is the server's fault
 class ServedEmbedding(BaseEmbedding):
     """Embeddings of a model behind a server. Making it asks the server nothing.
 
-    A text longer than the model reads is embedded without its end, shortened until it fits, and counted in `shortened`.
-    Vectors have length 1. Queries and documents get the prefixes that the model was trained with
+    Its servers get several batches at the same time, as many as they are given requests. A text longer than the model
+    reads is embedded without its end, shortened until it fits, and counted in `shortened`. Vectors have length 1. Queries and documents get the prefixes that the model was trained with
     (adapters.ollama.prefixes).
 
     Raises, at first use, the errors of `rag_app.models.LanguageModel.ask`; ModelUnsuitable when it does not embed.
@@ -31,10 +33,15 @@ class ServedEmbedding(BaseEmbedding):
     shortened: int = 0
     languages: frozenset[str] | None = None  # whatever the model was trained on; the server does not say
     _prefixes: Prefixes = PrivateAttr()
+    _batch: int = PrivateAttr()
     _dimensions: int | None = PrivateAttr(default=None)
 
-    def __init__(self, *, model_name: str, batch: int) -> None:
-        super().__init__(model_name=model_name, embed_batch_size=batch)
+    def __init__(self, *, model_name: str, batch: int, at_once: int) -> None:
+        """Args:
+        batch: texts a request. at_once: requests at the same time, over all servers.
+        """
+        super().__init__(model_name=model_name, embed_batch_size=min(batch * at_once, _MOST))
+        self._batch = batch
         self._prefixes = prefixes_of(model_name.lower())
 
     @property
@@ -58,14 +65,21 @@ class ServedEmbedding(BaseEmbedding):
 
     async def _embed(self, texts: list[str]) -> list[list[float]]:
         """Vectors of `texts`, prefixes included, in their order; on the background loop."""
-        if not texts:
-            return []
+        batches = [texts[start : start + self._batch] for start in range(0, len(texts), self._batch)]
+        tasks = [asyncio.create_task(self._of_batch(batch)) for batch in batches]
+        try:
+            return [vector for vectors in await asyncio.gather(*tasks) for vector in vectors]
+        finally:
+            for task in tasks:  # what is left after one has failed
+                task.cancel()
+
+    async def _of_batch(self, texts: list[str]) -> list[list[float]]:
         try:
             return await self._fitting(texts)
         except PromptTooLong:
             if len(texts) > 1:
                 middle = len(texts) // 2
-                return [*await self._embed(texts[:middle]), *await self._embed(texts[middle:])]
+                return [*await self._of_batch(texts[:middle]), *await self._of_batch(texts[middle:])]
             return await self._shorter(texts[0])
 
     async def _shorter(self, text: str) -> list[list[float]]:

@@ -172,6 +172,11 @@ def test_vectors_and_texts_that_are_too_long(openai: OpenAIServer) -> None:
     vectors = model.get_text_embedding_batch(texts)
     assert model.shortened == 1
     assert vectors[0] == model.get_text_embedding("a fox") and vectors[2] == model.get_text_embedding("a hen")
+    openai.models[2].latency_s = 0.1
+    many = [f"text {number}" for number in range(130)]
+    assert model.get_text_embedding_batch(many)[129] == model.get_text_embedding(many[129])
+    assert openai.peak == 4  # batches at the same time
+    openai.models[2].latency_s = 0.0
     body = next(one for one in openai.requests if one.path == "/v1/embeddings").body
     assert body["encoding_format"] == "float"
     with pytest.raises(ModelUnsuitable, match="makes no embeddings"):

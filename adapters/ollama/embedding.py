@@ -6,7 +6,7 @@ from llama_index.core.bridge.pydantic import PrivateAttr
 
 from adapters.fleet import Failure, first_of
 from adapters.names import ModelName
-from adapters.ollama import background, catalogue, failures, names, talk
+from adapters.ollama import background, catalogue, failures, host, names, talk
 from adapters.ollama.server import Server, at
 from adapters.served_embedding import BATCH, ServedEmbedding, unit_vectors
 from rag_app.errors import ModelUnsuitable, UnknownName
@@ -24,8 +24,10 @@ class OllamaEmbedding(ServedEmbedding):
     _first: tuple[str, str] | None = PrivateAttr(default=None)  # digest and URL of the first server asked
 
     def __init__(self, model: str, *, settings: Settings | None = None, batch: int = BATCH) -> None:
-        super().__init__(model_name=f"ollama:{names.full(model)}", batch=batch)
-        self._settings = settings or Settings()
+        chosen = settings or Settings()
+        at_once = chosen.ollama.parallel * len(host.find(chosen))
+        super().__init__(model_name=f"ollama:{names.full(model)}", batch=batch, at_once=at_once)
+        self._settings = chosen
         self._wire_name = model
 
     @classmethod

@@ -7,7 +7,7 @@ from typing import Any
 from llama_index.core.bridge.pydantic import PrivateAttr
 
 from adapters.names import ModelName
-from adapters.openai_compatible import catalogue, talk
+from adapters.openai_compatible import catalogue, host, talk
 from adapters.openai_compatible.server import Event, NotOpenAI, Server, at
 from adapters.served_embedding import BATCH, ServedEmbedding, unit_vectors
 from rag_app.errors import UnknownName
@@ -24,7 +24,9 @@ class OpenAIEmbedding(ServedEmbedding):
     _model: str = PrivateAttr()
 
     def __init__(self, model: str, *, settings: Settings, batch: int = BATCH) -> None:
-        super().__init__(model_name=f"openai:{model}", batch=batch)
+        # Without an address it can be made, and says at first use that it needs one.
+        servers = len(host.find(settings)) if settings.openai.hosts.strip() else 1
+        super().__init__(model_name=f"openai:{model}", batch=batch, at_once=settings.openai.parallel * servers)
         self._settings, self._model = settings, model
 
     @classmethod
