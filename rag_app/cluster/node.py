@@ -11,11 +11,11 @@ import pickle
 import secrets
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import psutil
 
@@ -31,6 +31,7 @@ from rag_app.imaging import filling
 from rag_app.making import Made, make
 from rag_app.settings import Settings
 
+T = TypeVar("T")
 _SCRATCH = "rag-app-node-"
 
 
@@ -58,21 +59,21 @@ class Recipe:
     settings: Settings
 
 
-def run_call(
-    request: bytes, files: Sequence[SentFile], limits: Limits, fresh: bool, wanted: Mapping[str, str]
-) -> Ran | Refused:
-    """One call of `ingestion.pool` in a child process here. wanted: the driver's `versions`."""
-    if (other := refused(wanted)) is not None:
-        return other
+def on_node(wanted: Mapping[str, str], function: Callable[..., T], *args: Any) -> T | Refused:  # Any: its arguments
+    """function(*args) here, for a driver with the `versions` wanted.
+
+    One task for all that is sent: Ray asks the head of the cluster before the first call of each.
+    """
+    return refused(wanted) or function(*args)
+
+
+def run_call(request: bytes, files: Sequence[SentFile], limits: Limits, fresh: bool) -> Ran:
+    """One call of `ingestion.pool` in a child process here."""
     return _place(limits).run(request, files, fresh=fresh)
 
 
-def make_call(
-    paper: str, recipe: Recipe, crops: Mapping[str, bytes], descriptions: Mapping[str, Any], wanted: Mapping[str, str]
-) -> Made | Refused:
+def make_call(paper: str, recipe: Recipe, crops: Mapping[str, bytes], descriptions: Mapping[str, Any]) -> Made:
     """What is committed of a paper (its JSON), made here; the vectors stand beside the nodes, not in them."""
-    if (other := refused(wanted)) is not None:
-        return other
     made = make(
         Paper.from_json(paper),
         {name: _text_embedding(name, recipe.settings) for name in recipe.texts},

@@ -24,7 +24,7 @@ from ingestion.elements import Paper
 from ingestion.files import check_file
 from ingestion.limits import Limits
 from rag_app.cluster.connection import Cluster, last_line, load_ray, node_failed
-from rag_app.cluster.node import Ran, Recipe, Refused, make_call, run_call
+from rag_app.cluster.node import Ran, Recipe, Refused, make_call, on_node, run_call
 from rag_app.cluster.sending import SentFile, packed
 from rag_app.cluster.versions import versions
 from rag_app.errors import ClusterError, InputError, ParserCrashed, RagAppError
@@ -55,8 +55,7 @@ class ClusterPool:
 
     def __init__(self, cluster: Cluster, crops: Path, *, limits: Limits | None = None) -> None:
         ray = load_ray()
-        once = ray.remote(num_cpus=1, max_retries=0)
-        self._run_call, self._make_call, self._errors = once(run_call), once(make_call), ray.exceptions
+        self._task, self._errors = ray.remote(num_cpus=1, max_retries=0)(on_node), ray.exceptions
         self._cluster = cluster
         self._crops = crops
         self._limits = limits or Limits()
@@ -82,7 +81,7 @@ class ClusterPool:
             files = [self._sent(path) for path in paths]
         except InputError as exc:
             return _done(Outcome([], exc))
-        send = partial(self._run_call.remote, request, files, self._limits, fresh, self._versions)
+        send = partial(self._task.remote, self._versions, run_call, request, files, self._limits, fresh)
         lost = ParserCrashed(f"{MOST_LOSSES} workers of the cluster were lost at it")
         return self._put(_Call(send, Outcome([], lost)), first=first)
 
@@ -90,7 +89,7 @@ class ClusterPool:
         """Have a node make what is committed of a paper whose crops are here; before what waits to be parsed."""
         figures = [element.image for element in paper.elements if element.kind == "figure" and element.image]
         pictures = {name: (self._crops / name).read_bytes() for name in figures}
-        send = partial(self._make_call.remote, paper.to_json(), recipe, pictures, descriptions, self._versions)
+        send = partial(self._task.remote, self._versions, make_call, paper.to_json(), recipe, pictures, descriptions)
         lost = ClusterError(
             f"{MOST_LOSSES} workers of the cluster were lost while they embedded {paper.name}: look into Ray's log, "
             "most likely memory ran out."

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import psutil
 
-BUSY = "ray::run_call"  # how Ray names a worker process while it runs one of our calls
+BUSY = "ray::on_node"  # how Ray names a worker process while it runs one of our calls
 
 
 def busy() -> list[psutil.Process]:
