@@ -24,8 +24,8 @@ class ServedEmbedding(BaseEmbedding):
     """Embeddings of a model behind a server. Making it asks the server nothing.
 
     Its servers get several batches at the same time, as many as they are given requests. A text longer than the model
-    reads is embedded without its end, shortened until it fits, and counted in `shortened`. Vectors have length 1. Queries and documents get the prefixes that the model was trained with
-    (adapters.ollama.prefixes).
+    reads is embedded without its end, shortened until it fits, and counted in `shortened`. Vectors have length 1.
+    Queries and documents get the prefixes that the model was trained with (adapters.ollama.prefixes).
 
     Raises, at first use, the errors of `rag_app.models.LanguageModel.ask`; ModelUnsuitable when it does not embed.
     """
