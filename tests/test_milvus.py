@@ -367,12 +367,12 @@ def test_every_operator_of_llama_index_gives_the_same_nodes(
     ]
     spaces[0].add(made)
     query = vectors("query", 1)[0].tolist()
-    some: list[MetadataFilter | MetadataFilters] = [
+    some = [
         MetadataFilter(key=key, operator=FilterOperator(operator), value=value)  # pyright: ignore[reportArgumentType]  # all kinds
         for key, operator, value in OPERATORS
     ]
     asked = [MetadataFilters(filters=[one]) for one in some]
-    asked += [MetadataFilters(filters=some[:2], condition=how) for how in FilterCondition]
+    asked += [MetadataFilters(filters=[*some[:2]], condition=how) for how in FilterCondition]
     asked.append(MetadataFilters(filters=[asked[-1], some[3]], condition=FilterCondition.OR))
     for read in (2000, 0):
         monkeypatch.setattr(milvus_space, "_READ", read)

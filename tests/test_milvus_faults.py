@@ -308,7 +308,9 @@ def test_a_library_in_milvus(sample_library: Path, tmp_path: Path, copy_of, caps
             (check,) = check_milvus(copied)
             assert (check.state, check.message) == ("ok", other.status().note)
             milvus = named(address, copied)
-            (name,) = names(milvus, other._vectors.space(other._store.spaces()[0].name)._prefix())
+            text = other._vectors.space(other._store.spaces()[0].name)
+            assert isinstance(text, MilvusSpace)
+            (name,) = names(milvus, text._prefix())
             milvus.client().delete(name, filter="document == 1")
             (check,) = check_milvus(copied)
             assert (
