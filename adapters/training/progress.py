@@ -19,6 +19,7 @@ from safetensors.torch import load_file, save_file
 from rag_app.errors import UsageError
 
 FOLDER = "unfinished"
+_BEFORE = ".before"  # after its name: the epoch before, while the next one takes its place
 _MOMENTS = ("exp_avg", "exp_avg_sq", "step")  # what AdamW keeps for each tensor
 
 
@@ -36,18 +37,21 @@ def save_standing(
     optimizer: torch.optim.Optimizer,
     standing: Standing,
 ) -> None:
-    """Write it under `folder`, whole or not at all: a run stopped meanwhile leaves the epoch before."""
+    """Write it under `folder`, whole or not at all: a run stopped at any time leaves it or the epoch before."""
     tensors = {f"now/{name}": value.detach() for name, value in parameters.items()}
     tensors |= {f"best/{name}": value for name, value in standing.best.items()}
     for name, value in parameters.items():
         tensors |= {f"{moment}/{name}": optimizer.state[value][moment] for moment in _MOMENTS}
-    whole, writing = folder / FOLDER, folder / f"{FOLDER}.writing"
+    whole, writing, before = (folder / f"{FOLDER}{end}" for end in ("", ".writing", _BEFORE))
     shutil.rmtree(writing, ignore_errors=True)
     writing.mkdir(parents=True)
     save_file({name: value.contiguous().cpu() for name, value in tensors.items()}, writing / "state.safetensors")
     (writing / "notes.json").write_text(json.dumps(standing.notes), encoding="utf-8")
-    shutil.rmtree(whole, ignore_errors=True)
+    if whole.exists():
+        shutil.rmtree(before, ignore_errors=True)
+        whole.replace(before)
     writing.replace(whole)
+    shutil.rmtree(before, ignore_errors=True)
 
 
 def load_standing(
@@ -55,6 +59,8 @@ def load_standing(
 ) -> Standing:
     """Put `parameters` and `optimizer` where they stood. Raises UsageError where there is nothing to go on from."""
     whole = folder / FOLDER
+    if not whole.exists():
+        whole = folder / f"{FOLDER}{_BEFORE}"  # stopped between putting the one away and the next one in its place
     try:
         tensors = load_file(whole / "state.safetensors")
         notes = json.loads((whole / "notes.json").read_text(encoding="utf-8"))
@@ -73,4 +79,5 @@ def load_standing(
 
 def forget_standing(folder: Path) -> None:
     """Remove it, once the training is finished."""
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    for end in ("", _BEFORE):
+        shutil.rmtree(folder / f"{FOLDER}{end}", ignore_errors=True)
