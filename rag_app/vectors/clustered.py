@@ -26,7 +26,7 @@ _SEED = 1
 class Clustered:
     """An IVF index that is not changed, mapped or not, with additions (exact) and rows that hold no more."""
 
-    def __init__(self, base: faiss.Index) -> None:
+    def __init__(self, base: faiss.IndexIVF) -> None:
         self.base = base
         self._added = flat(base.d)
         self._gone = np.empty(0, np.int64)  # ascending; their vector in `base` is removed or was replaced
@@ -75,13 +75,14 @@ class Clustered:
         return min(self.base.nlist, math.ceil(max(self.clusters, enough) / max(share, 1e-9)))
 
 
-def build(dim: int, count: int, batches: Batches) -> faiss.Index:
+def build(dim: int, count: int, batches: Batches) -> faiss.IndexIVF:
     """An IVF index over `count` vectors, in memory; `batches` gives them all, and is read twice.
 
-    About 2 CPU-minutes for a million of 384: a sample is clustered (k-means), then each vector goes to its cluster.
+    A sample is clustered (k-means), then each vector goes to its cluster.
     """
     clusters = max(1, round(2 * math.sqrt(count)))
     index = faiss.index_factory(dim, f"IVF{clusters},SQ8", faiss.METRIC_INNER_PRODUCT)
+    assert isinstance(index, faiss.IndexIVF)
     step = max(1, count // (_TRAINED_ON * clusters))
     sample = np.concatenate([vectors[::step] for _, vectors in batches()])
     index.train(sample)
@@ -91,9 +92,9 @@ def build(dim: int, count: int, batches: Batches) -> faiss.Index:
     return index
 
 
-def suits(index: faiss.Index, count: int) -> bool:
-    """Whether an index is an IVF one with clusters for about `count` vectors; else it is built anew."""
-    return isinstance(index, faiss.IndexIVF) and count > CLUSTERED_ABOVE / 2 and index.nlist > math.sqrt(count)
+def suits(index: faiss.IndexIVF, count: int) -> bool:
+    """Whether an index has the clusters for about `count` vectors; else it is built anew."""
+    return count > CLUSTERED_ABOVE / 2 and index.nlist > math.sqrt(count)
 
 
 def exact(index: faiss.Index, query: np.ndarray, k: int, rows: np.ndarray | None) -> tuple[np.ndarray, np.ndarray]:
@@ -129,7 +130,7 @@ def _between(sample: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(sample[one] + 0.5 * sample[other], dtype=np.float32)
 
 
-def _needed(index: faiss.Index, questions: np.ndarray, k: int = 10) -> int:
+def _needed(index: faiss.IndexIVF, questions: np.ndarray, k: int = 10) -> int:
     """The smallest power of two of clusters that finds RECALL of what a search of all clusters finds."""
     every = faiss.SearchParametersIVF(nprobe=index.nlist)  # pyright: ignore[reportCallIssue]  # FAISS adds it at import
     best = index.search(questions, k, params=every)[1]

@@ -216,7 +216,12 @@ class Space:
             except files.BrokenFile:
                 index, origin = None, None
             removed = self.store.removed_since(origin.generation) if origin else None
-            if index is None or origin is None or removed is None or not clustered.suits(index, count):
+            if (
+                origin is None
+                or removed is None
+                or not isinstance(index, faiss.IndexIVF)
+                or not clustered.suits(index, count)
+            ):
                 self._build(generation)
                 return
             rows, vectors = self.store.vectors_since(self.name, origin.generation)
