@@ -63,6 +63,7 @@ class Intake:
         self._images = images
         self._originals = Originals(folder / FILES)
         self._parser = parser_name()
+        self._before: dict[Path, tuple[int, ...] | None] = {}  # what the files were before they were read
 
     def take(
         self, paths: Iterable[str | Path], *, workers: int, password: str | None, on_progress: Progress | None
@@ -71,6 +72,7 @@ class Intake:
         reports: list[DocumentReport] = []
         fresh: dict[str, list[Path]] = {}
         found = find_files(paths)
+        self._before = {path: _identity(path) for path in found}
         with ThreadPoolExecutor(_HASHING) as hashing:
             for path, sha256 in zip(found, hashing.map(_sha256_of, found), strict=True):
                 self._look_at(path, sha256, fresh, reports)
@@ -212,9 +214,19 @@ class Intake:
         made = result.made or self.make(result.paper, self._store.known_descriptions(result.paper))
         seconds = result.seconds + time.perf_counter() - began
         try:
+            self._assert_unchanged(result.path, result.paper.sha256)
             return self._commit(result.paper, made, result.path, result.path, seconds=seconds)
         except InputError as exc:
             return DocumentReport(result.path.name, None, 0, {}, error=str(exc), seconds=result.seconds)
+
+    def _assert_unchanged(self, path: Path, sha256: str) -> None:
+        """Raises InputError when a file was written after its digest was begun, even if it is now as it was.
+
+        Its pages may then be of something else: what was kept of them goes.
+        """
+        if _identity(path) != self._before[path]:
+            forget_cached(self._folder / CACHE, sha256)
+            raise InputError(f"{path.name} changed while it was read: run the command again.")
 
     def make(self, paper: Paper, descriptions: Mapping[str, dict[str, Any]]) -> Made:  # Any: JSON
         """The nodes of a paper, and their vectors in the filled spaces. descriptions: see KnownDescriptions."""
@@ -255,6 +267,15 @@ def _sha256_of(path: Path) -> str | InputError:
         return sha256_of(path)
     except InputError as exc:
         return exc
+
+
+def _identity(path: Path) -> tuple[int, ...] | None:
+    """Changes whenever a file is written: ctime, unlike mtime, cannot be set back. None when it cannot be reached."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
 
 def _summed(on_progress: Progress | None) -> Callable[[Path, int, int], None]:

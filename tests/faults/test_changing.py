@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from rag_app import Library
+import pytest
+
+from rag_app import Library, intake
 from rag_app.errors import InputError
 from rag_app.originals import Originals
 from rag_app.settings import Models, Ollama, Settings
@@ -88,3 +92,28 @@ def test_another_embedding_model(copy: Callable[[str], Path]) -> None:
             assert library.search("language model").hits
         oracle.assert_same(oracle.contents(folder), before)
     shutil.rmtree(folder)
+
+
+def test_a_paper_that_is_as_before_when_it_was_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pages were read while it was another one, which the digest of what it is now does not tell."""
+    paper = save(document(1), tmp_path / "paper.pdf")
+    content = paper.read_bytes()
+    other = save(document(2), tmp_path / "other.pdf").read_bytes()
+    read = intake.read_papers
+
+    def read_another(*args: Any, **kwargs: Any) -> Any:  # Any: as read_papers
+        paper.write_bytes(other)
+        for result in read(*args, **kwargs):
+            paper.write_bytes(content)
+            assert result.paper is not None
+            yield dataclasses.replace(
+                result, paper=dataclasses.replace(result.paper, sha256=hashlib.sha256(content).hexdigest())
+            )
+
+    monkeypatch.setattr(intake, "read_papers", read_another)
+    with Library.open(tmp_path / "library") as library:
+        (refused,) = library.ingest(paper).documents
+        told("A paper changes while it is read", refused.error)
+        assert library.documents() == []
+        monkeypatch.undo()
+        assert library.ingest(paper).documents[0].error is None
