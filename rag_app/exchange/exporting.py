@@ -211,7 +211,7 @@ def _vectors(connection: sqlite3.Connection, _originals: dict[str, str]) -> Iter
             "SELECT vectors.row, node_id, vector, vectors.crc, "
             "vectors.generation < coalesce(changed_nodes.generation, 0) FROM vectors "
             "JOIN nodes ON nodes.row = vectors.row LEFT JOIN changed_nodes ON changed_nodes.row = vectors.row "
-            "WHERE space = ? ORDER BY vectors.row",
+            "WHERE +vectors.space = ? ORDER BY vectors.row",  # by the order of rows: else SQLite sorts them in memory
             (space,),
         ):
             sums.check_vector(row, vector, crc)
