@@ -21,7 +21,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
 export PYTHONUTF8 := 1
 
-.PHONY: help demo test test-torch check bench docs site clean
+.PHONY: help demo test test-torch faults check bench docs site clean
 .DEFAULT_GOAL := help
 
 help: ## What can be made
@@ -35,6 +35,9 @@ test: $(DEV) ## Run the tests (RAG_APP_TEST_DATA=folder adds the tests on real p
 
 test-torch: $(TORCH) ## Run the tests of CLIP and of the medical assistant, in an environment of their own (2 to 7 GB)
 	$(TORCHVENV)/bin/python -m pytest -m 'clip or medical' $(PYTEST_ARGS)
+
+faults: $(DEV) ## Bring about every mishap of tests/faults, in full (an hour or more)
+	RAG_APP_FAULTS=full $(BIN)/python -m pytest -m faults $(PYTEST_ARGS)
 
 check: $(DEV) ## Lint, format, types, layers
 	$(BIN)/ruff check .

@@ -83,6 +83,7 @@ PAGES = {
 }
 # Errors that pass a sentence on which was made elsewhere, as (module, kind, argument).
 PASSED_ON = {
+    ("adapters/builtin/looked_at.py", "InputError", "problem"),
     ("adapters/ollama/catalogue.py", "ModelUnsuitable", "failures.MLLAMA.format(model=model.name)"),
     ("adapters/open_clip/embedding.py", "CorruptPicture", "problem"),
     (

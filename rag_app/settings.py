@@ -181,7 +181,7 @@ class Settings:
                     raise SettingsError(f"{source}: {table}.{key} is {getattr(served, key)}; set {least} or more.")
         if not _MILVUS.fullmatch(settings.vectors.milvus):
             raise SettingsError(
-                f"{source}: vectors.milvus is {settings.vectors.milvus!r}; set \"\" for FAISS files, a server such as "
+                f'{source}: vectors.milvus is {settings.vectors.milvus!r}; set "" for FAISS files, a server such as '
                 '"http://127.0.0.1:19530", or a path that ends in ".db". A token belongs in $RAG_APP_MILVUS_TOKEN.'
             )
         if settings.terminal.right_to_left not in _RIGHT_TO_LEFT:

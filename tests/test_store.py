@@ -313,7 +313,10 @@ def test_damage_in_the_middle_is_reported(tmp_path: Path):
     content = bytearray(file.read_bytes())
     content[8192 * 4 : -8192] = b"\xff" * (len(content) - 8192 * 5)
     file.write_bytes(content)
-    with pytest.raises(LibraryDamaged, match="ingest the originals that the library kept"), Store.open(tmp_path) as store:
+    with (
+        pytest.raises(LibraryDamaged, match="ingest the originals that the library kept"),
+        Store.open(tmp_path) as store,
+    ):
         for info in store.documents():
             nodes_of(store, info.document_id)
         store.integrity()
