@@ -85,7 +85,7 @@ def test_nothing_is_noted_of_its_use_and_nobody_else_comes_in(tmp_path: Path) ->
 
 
 def said_to_a_stranger(address: str, *, home: Path) -> str:
-    """What Ray says to a process without the token that wants to join, up to its refusal; it goes on trying for long."""
+    """What Ray says to a process without the token that wants to join, up to its refusal; it goes on trying."""
     command = [sys.executable, "-c", JOIN, address]
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "RAY_USAGE_STATS_ENABLED": "0"}
     said = ""
