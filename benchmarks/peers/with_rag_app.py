@@ -49,7 +49,9 @@ class RagApp:
                 paper = Paper(one["document_id"], one["document"], one["title"], "en", page, (), (), "synthetic 1")
                 store.commit(paper, [node], {SPACE: matrix[row : row + 1]})
         with Library.open(folder / "library", create=False) as library:
-            library.repair()  # writes the index files, as the end of an ingestion does
+            with library._store.write_lock():  # the end of an ingestion: index files are written
+                library._store.fold_words()
+                library._vectors.space(SPACE).save()
 
     def open_corpus(self, folder: Path, corpus: Path) -> None:
         from llama_index.core.base.embeddings.base import BaseEmbedding
