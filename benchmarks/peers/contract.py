@@ -5,7 +5,7 @@
     PYTHON with_NAME.py build  FOLDER CORPUS           take over passages and their vectors, which are given
     PYTHON with_NAME.py find   FOLDER CORPUS K         find in those, the vectors of the questions being given
 
-CORPUS is a folder written by growth.py. Each program runs in its own environment: this module imports nothing of theirs.
+CORPUS is a folder written by growth.py. Each program runs in its own environment: nothing of theirs is imported here.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ from typing import Any, Protocol
 
 
 class Peer(Protocol):
-    """A program that finds passages. packages: those whose versions are told."""
+    """A program that finds passages."""
 
-    packages: Sequence[str]
+    @property
+    def packages(self) -> Sequence[str]:
+        """Those whose versions are told."""
+        ...
 
     def ingest(self, folder: Path, papers: Sequence[Path]) -> int:
         """Read the papers into the folder; the number of passages."""

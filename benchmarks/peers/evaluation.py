@@ -3,8 +3,8 @@
     python -m benchmarks.peers.evaluation [--rows 40] [--runs 3] [--latency 0] [--parallel 4] [--json]
 
 The judge is a scripted one behind the protocol server of the tests, in a process of its own. "bare" is Ragas as its
-documentation has it: llm_factory over AsyncOpenAI, each row's metrics one after another, so many rows at a time. "ours" is
-eval.judging.Judge with an empty cache. Each runs in a fresh process, in turn. Scores of both are compared, too.
+documentation has it: llm_factory over AsyncOpenAI, each row's metrics one after another, so many rows at a time. "ours"
+is eval.judging.Judge with an empty cache. Each runs in a fresh process, in turn. Scores of both are compared, too.
 """
 
 from __future__ import annotations
@@ -56,7 +56,11 @@ def compare(*, rows: int, runs: int, latency_s: float, parallel: int) -> dict[st
     """Medians of both ways over `runs`, and whether the scores agree."""
     module = [sys.executable, "-m", "benchmarks.peers.evaluation"]
     server = subprocess.Popen(
-        [*module, "--serve", "--latency", str(latency_s)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [*module, "--serve", "--latency", str(latency_s)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
     )
     assert server.stdin is not None and server.stdout is not None
     done: dict[str, list[dict[str, Any]]] = {"bare": [], "ours": []}
@@ -90,7 +94,9 @@ def compare(*, rows: int, runs: int, latency_s: float, parallel: int) -> dict[st
 
 def serve(latency_s: float) -> None:
     """The judge's server; its URL on stdout, until stdin is closed."""
-    with OpenAIServer([Model(NAME, latency_s=latency_s, replies=_scripted, context_length=32768)], parallel=16) as server:
+    with OpenAIServer(
+        [Model(NAME, latency_s=latency_s, replies=_scripted, context_length=32768)], parallel=16
+    ) as server:
         print(server.url, flush=True)
         sys.stdin.read()
 
@@ -106,7 +112,7 @@ def _scripted(body: dict[str, Any], images: list[bytes]) -> str:
     return json.dumps(reply({"format": {"title": title}, "messages": body["messages"]}, images))
 
 
-def ours(url: str, count: int, parallel: int) -> dict[str, Any]:
+def ours(url: str, count: int, parallel: int) -> dict[str, Any]:  # Any: JSON
     from adapters.names import load_model, parse_model_name
     from eval.judging import Judge
     from eval.judging.loading import load_bridge
@@ -126,7 +132,7 @@ def ours(url: str, count: int, parallel: int) -> dict[str, Any]:
     return _outcome([one.scores.get(f"ragas_{name}") for one in judged for name in METRICS], *spent, loading)
 
 
-def bare(url: str, count: int, parallel: int) -> dict[str, Any]:
+def bare(url: str, count: int, parallel: int) -> dict[str, Any]:  # Any: JSON
     import os
 
     os.environ["RAGAS_DO_NOT_TRACK"] = "true"

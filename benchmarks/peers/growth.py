@@ -1,9 +1,9 @@
 """A corpus that is given to every program: passages, their vectors, and questions with theirs.
 
-Texts are sentences of real papers put together anew (benchmarks/synthetic.py, its vocabulary growing with the corpus); a
-vector is the mean of its sentences' builtin embeddings, with noise. A document is one passage of about 700 characters. A
-question is words that stand in a row in one passage, which a search by words finds where it stands; its vector is the
-embedding of the sentence they are from.
+Texts are sentences of real papers put together anew (benchmarks/synthetic.py, its vocabulary growing with the corpus),
+a vector is the mean of its sentences' builtin embeddings, with noise. A document is one passage of about 700
+characters. A question is ten words in a row of one passage; its vector is the embedding of the sentence they are from.
+So words lead to the passage more surely than vectors do: "own passage" shows that a program finds, not how well.
 """
 
 from __future__ import annotations
@@ -64,14 +64,15 @@ class Growth:
         number = row = 0
         while True:
             paper, nodes, used = self._maker.paper(number)
-            for node, lines, vector in zip(
-                nodes, used, vectors(used, self._of_sentence, seed=number), strict=True
-            ):
+            for node, lines, vector in zip(nodes, used, vectors(used, self._of_sentence, seed=number), strict=True):
                 if node.metadata["kind"] == "reference":  # searched only when asked for
                     continue
                 document_id = hashlib.sha256(f"{paper.sha256}{node.node_id}".encode()).hexdigest()
                 own = {"document": f"note{row:06}.pdf", "document_id": document_id, "page": 1, "pages": [1]}
-                places = {"places": [[1, *node.metadata["places"][0][1:]]], "spans": [[0, *_on_page_one(node.metadata)]]}
+                places = {
+                    "places": [[1, *node.metadata["places"][0][1:]]],
+                    "spans": [[0, *_on_page_one(node.metadata)]],
+                }
                 yield (
                     {
                         "id": f"{document_id[:16]}-{node.metadata['kind']}-00000",

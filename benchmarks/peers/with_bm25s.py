@@ -1,5 +1,8 @@
 """A loop over pymupdf4llm, whose pages bm25s indexes: words alone, no vectors (see contract.py)."""
 
+# Runs in an environment of its own, with packages that this project's has not.
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 import json
@@ -18,7 +21,7 @@ class Bm25s:
 
         pages: list[dict[str, Any]] = []  # Any: JSON
         for path in papers:
-            read = pymupdf4llm.to_markdown(str(path), page_chunks=True)
+            read: Any = pymupdf4llm.to_markdown(str(path), page_chunks=True)  # Any: a dict a page
             pages += [
                 {"document": path.name, "page": number, "text": page["text"]} for number, page in enumerate(read, 1)
             ]

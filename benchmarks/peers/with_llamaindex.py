@@ -1,8 +1,11 @@
 """The stock LlamaIndex pipeline: PDFReader (pypdf), SentenceSplitter, HuggingFaceEmbedding, FAISS (see contract.py).
 
-Passages are of 256 tokens: all-MiniLM-L6-v2 reads no more of one, and the splitter's default of 1,024 would lose the rest.
+Passages are of 256 tokens: all-MiniLM-L6-v2 reads no more of one, and of the splitter's 1,024 would lose the rest.
 $PEER_WEIGHTS is the folder of its weights.
 """
+
+# Runs in an environment of its own, with packages that this project's has not.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

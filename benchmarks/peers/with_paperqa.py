@@ -1,10 +1,13 @@
 """paper-qa's reader, chunks and retrieval (maximal marginal relevance), without a cloud model (see contract.py).
 
 Its steps that ask a language model are left out: citations and metadata of papers, describing pictures, evidence
-summaries, answers. Its default embedding is OpenAI's; here it is its SentenceTransformer class with all-MiniLM-L6-v2, and
-chunks of 1,000 characters, since that model reads no more of one than 256 tokens and the default is 5,000 characters.
+summaries, answers. Its default embedding is OpenAI's; here it is its SentenceTransformer class with all-MiniLM-L6-v2,
+and chunks are of 1,000 characters instead of 5,000, since that model reads no more of one than 256 tokens.
 $PEER_WEIGHTS is the folder of its weights. Its papers are kept as it keeps them in its own search index: pickled.
 """
+
+# Runs in an environment of its own, with packages that this project's has not.
+# pyright: reportMissingImports=false
 
 from __future__ import annotations
 

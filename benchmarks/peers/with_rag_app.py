@@ -48,10 +48,9 @@ class RagApp:
                 node = TextNode(id_=one["id"], text=one["text"], metadata=one["metadata"])
                 paper = Paper(one["document_id"], one["document"], one["title"], "en", page, (), (), "synthetic 1")
                 store.commit(paper, [node], {SPACE: matrix[row : row + 1]})
-        with Library.open(folder / "library", create=False) as library:
-            with library._store.write_lock():  # the end of an ingestion: index files are written
-                library._store.fold_words()
-                library._vectors.space(SPACE).save()
+        with Library.open(folder / "library", create=False) as library, library._store.write_lock():
+            library._store.fold_words()  # the end of an ingestion: index files are written
+            library._vectors.space(SPACE).save()
 
     def open_corpus(self, folder: Path, corpus: Path) -> None:
         from llama_index.core.base.embeddings.base import BaseEmbedding
