@@ -100,8 +100,11 @@ class Bench:
                     with contextlib.suppress(Failed):  # told below, by the search for all questions
                         cold[peer].append(self.ask(peer, "search", scratch / peer, one_question, K)[0])
             library = scratch / OURS / "library"
-            command = ["-m", "rag_app.cli.main", "ask", asked[0].question, "--library", library]
-            cold[f"{OURS}, whole answer"].append(self.command([self._pythons[OURS], *command]))
+            command = [self._pythons[OURS], "-m", "rag_app", "ask", asked[0].question, "--library", library, "--json"]
+            answered = self.command(command)
+            if not json.loads(answered.said)["citations"]:
+                raise Failed(f"rag-app ask cites nothing for {asked[0].question!r}")
+            cold[f"{OURS}, whole answer"].append(answered)
         for peer in [peer for peer in self._pythons if read[peer]]:
             found[peer] |= reading(read[peer], pages)
             try:

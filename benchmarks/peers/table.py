@@ -22,7 +22,8 @@ _TEXT_LAYER = (
 _MARKDOWN_ALONE = "the loop embeds nothing and crops no figures; a smaller embedding model would come near."
 _PARTS = (
     "it looks words or vectors up in memory; ours looks both up, follows elements that are named or mentioned, scores "
-    "40 candidates in full and reads their nodes from SQLite. Nodes of a small library kept in memory would close a part."
+    "40 candidates in full and reads their nodes from SQLite. Keeping a small library's nodes in memory would close a "
+    "part."
 )
 _COMMITS = (
     "it holds everything in memory and writes once at the end, so that a crash loses all; ours flushes a transaction "
@@ -59,6 +60,13 @@ REASONS: dict[str, dict[str, str]] = {
     "build_peak_mib": {"bm25s": _CLASSES},
     "find_peak_mib": {"bm25s": _CLASSES},
 }
+
+
+_UNKNOWN = "why is not known yet."
+_LLAMAINDEX = (
+    "ours loads LlamaIndex, too, whose class an embedding is of; loading that only for metrics with one would close it."
+)
+_JUDGING = {"loading_s": _LLAMAINDEX, "peak_mib": _LLAMAINDEX}
 
 
 class Table:
@@ -170,20 +178,20 @@ def _growth(rows: list[Json]) -> list[str]:
 def _evaluation(found: Json) -> list[str]:
     bare, ours = found["medians"]["bare"], found["medians"]["ours"]
     lines = ["| what | eval.judging | bare Ragas | ratio |", "| --- | --- | --- | --- |"]
-    for measure, label in (
-        ("wall_s", "judging, s"),
-        ("cpu_s", "processor seconds"),
-        ("loading_s", "loading, s"),
-        ("peak_mib", "peak memory, MiB"),
-    ):
-        lines.append(
-            f"| {label} | {_number(ours[measure])} | {_number(bare[measure])} | {bare[measure] / ours[measure]:.2f} |"
-        )
+    labels = {"wall_s": "judging, s", "cpu_s": "processor seconds", "loading_s": "loading, s"}
+    labels["peak_mib"] = "peak memory, MiB"
+    behind = []
+    for measure, label in labels.items():
+        ratio = bare[measure] / ours[measure]
+        lines.append(f"| {label} | {_number(ours[measure])} | {_number(bare[measure])} | {ratio:.2f} |")
+        if ratio < _EVEN:
+            behind.append(f"- Bare Ragas is ahead in {label}: {_JUDGING.get(measure, _UNKNOWN)}")
     what = (
         f"{found['rows']} rows, {len(found['metrics'])} metrics, {found['parallel']} rows at a time, a judge that "
         f"takes {found['latency_s']} s for a reply; {found['scores_that_differ']} of {found['scores']} scores differ."
     )
-    return [f"## Evaluation beside bare Ragas\n\n{what}", "\n".join(lines)]
+    head = f"## Evaluation beside bare Ragas\n\n{what}"
+    return [head, "\n".join(lines), *(["\n".join(behind)] if behind else [])]
 
 
 def _pictures(found: Json) -> list[str]:
@@ -198,7 +206,7 @@ def _reasons(table: Table) -> list[str]:
     ahead: dict[tuple[str, str], list[str]] = {}
     for (measure, peer), labels in table.behind.items():
         known = REASONS.get(measure, {})
-        why = known.get(peer) or known.get("") or "why is not known yet."
+        why = known.get(peer) or known.get("") or _UNKNOWN
         ahead.setdefault((measure, why), []).append(f"{HEADS[peer]} ({'; '.join(labels)})")
     lines = [f"- Ahead of ours: {'; '.join(names)}: {why}" for (_, why), names in ahead.items()]
     return ["\n".join(lines)] if lines else []
