@@ -1,8 +1,8 @@
 """Speed and memory of ingestion beside a plain loop over pymupdf4llm, on the same PDFs in one run.
 
-    python benchmarks/ingestion_speed.py                        # our sample papers
-    python benchmarks/ingestion_speed.py FOLDER --runs 3        # other papers; files with scanned pages are left out
-    python benchmarks/ingestion_speed.py --memory --pages 500   # peak memory against the number of pages
+    python -m benchmarks.ingestion_speed                        # our sample papers
+    python -m benchmarks.ingestion_speed FOLDER --runs 3        # other papers; files with scanned pages are left out
+    python -m benchmarks.ingestion_speed --memory --pages 500   # peak memory against the number of pages
 
 "loop" is `for path in paths: pymupdf4llm.to_markdown(path)` in one process with its default threads.
 "ours" is `Library.open(new folder).ingest(paths)`: parsing, tables, figure crops, embedding and commit. Each runs in
@@ -18,18 +18,15 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import tempfile
-import threading
-import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-import psutil
 import pymupdf
 
+from benchmarks.processes import Run, run
 from ingestion.files import find_files
 from ingestion.ocr import needs_ocr
 
@@ -49,62 +46,17 @@ sys.exit(str(failed) if failed else 0)
 
 
 @dataclass(frozen=True)
-class Run:
-    """One process: wall and CPU seconds, and peaks of resident memory in MiB (largest child, all together)."""
+class Measured(Run):
+    """A run of one of the two."""
 
     what: str
-    wall_s: float
-    cpu_s: float
-    parent_mib: float
-    worker_mib: float
-    all_mib: float
 
 
-def run(what: str, code: str, paths: list[Path]) -> Run:
-    """Run the code over the paths in a fresh process; raises CalledProcessError when it fails."""
+def measure(what: str, code: str, paths: list[Path]) -> Measured:
+    """Run the code over the paths in a fresh process; raises Failed when it fails."""
     with tempfile.TemporaryDirectory() as folder:
-        started = time.perf_counter()
-        command = [sys.executable, "-c", code, str(Path(folder, "library")), *map(str, paths)]
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-        peaks = Peaks(process.pid)
-        _, status, usage = os.wait4(process.pid, 0)  # counts the children it waited for, too
-        wall = time.perf_counter() - started
-        peaks.stop()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
-            raise subprocess.CalledProcessError(process.returncode, command[:3])
-    return Run(what, wall, usage.ru_utime + usage.ru_stime, peaks.parent, peaks.worker, peaks.together)
-
-
-class Peaks:
-    """Samples the resident memory of a process and its children until stopped."""
-
-    def __init__(self, pid: int) -> None:
-        self.parent = self.worker = self.together = 0.0
-        self._process = psutil.Process(pid)
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._watch)
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._over.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._over.wait(0.1):
-            try:
-                children = self._process.children(recursive=True)
-                own = mib(self._process)
-                each = [mib(child) for child in children]
-            except psutil.NoSuchProcess:
-                continue
-            self.parent = max(self.parent, own)
-            self.worker = max([self.worker, *each])
-            self.together = max(self.together, own + sum(each))
-
-
-def mib(process: psutil.Process) -> float:
-    return process.memory_info().rss / (1 << 20)
+        done = run([sys.executable, "-c", code, str(Path(folder, "library")), *map(str, paths)])
+    return Measured(**asdict(done), what=what)
 
 
 def readable(paths: list[Path]) -> tuple[list[Path], int]:
@@ -125,7 +77,7 @@ def readable(paths: list[Path]) -> tuple[list[Path], int]:
 def compare(paths: list[Path], runs: int) -> dict[str, object]:
     """Both ways in turn, `runs` times; medians and the ratio of ours to the loop's."""
     kept, pages = readable(paths)
-    done = [run(what, code, kept) for _ in range(runs) for what, code in (("loop", LOOP), ("ours", OURS))]
+    done = [measure(what, code, kept) for _ in range(runs) for what, code in (("loop", LOOP), ("ours", OURS))]
     table: dict[str, dict[str, float]] = {}
     for what in ("loop", "ours"):
         own = [r for r in done if r.what == what]
@@ -154,7 +106,7 @@ def memory(paths: list[Path], pages: int) -> list[dict[str, float]]:
     with tempfile.TemporaryDirectory() as folder:
         for count in (max(1, pages // 5), pages):
             path = repeated(readable(paths)[0], count, Path(folder) / f"{count}.pdf")
-            one = run("ours", OURS, [path])
+            one = measure("ours", OURS, [path])
             rows.append({"pages": count, "mib": path.stat().st_size / (1 << 20), **asdict(one)})
     return rows
 

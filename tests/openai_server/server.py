@@ -29,7 +29,7 @@ from tests.openai_server import faults
 from tests.openai_server.faults import ENDS, REFUSALS, Event, Fault
 
 _KEYS = set(
-    "model messages max_tokens temperature seed stream stream_options frequency_penalty response_format".split()
+    "model messages max_tokens temperature top_p seed stream stream_options frequency_penalty response_format".split()
 )
 _DATA = re.compile(r"data:image/(png|jpeg);base64,(.+)")
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER that sends RST instead of FIN
