@@ -45,11 +45,12 @@ check: $(DEV) ## Lint, format, types, layers
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-cache
 
-bench: $(DEV) ## Measure reading, retrieval and answers on the sample papers
+bench: $(DEV) ## Measure on the sample papers, alone and beside other programs, which are installed (4 GB) into bench_output/
 	$(BIN)/rag-app ingest data/papers --library bench_output/library
 	$(BIN)/rag-app eval extraction data/papers --library bench_output/library
 	$(BIN)/rag-app eval retrieval data/questions/sample.jsonl --library bench_output/library
 	$(BIN)/rag-app eval answers data/questions/sample.jsonl --library bench_output/library
+	$(BIN)/python -m benchmarks.peers.side_by_side
 
 docs: $(DEV) ## Rewrite docs/cli.md from the commands' --help, docs/errors.md, and the faults in docs/ollama.md from meeting them
 	$(BIN)/python docs/build_cli.py
