@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from rag_app.captioning.checks import Check
 from rag_app.errors import DiskFull, InputError, LibraryBusy, UsageError
+from rag_app.outside import json_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +144,7 @@ def _parse(content: bytes, path: Path) -> tuple[list[CaptionRow], int]:
         whole = line.endswith(b"\n")
         if line.strip():
             try:
-                rows.append(CaptionRow.from_dict(json.loads(line)))
+                rows.append(CaptionRow.from_dict(json_value(line)))
             except (ValueError, TypeError, KeyError, AttributeError) as exc:
                 if not whole:
                     break

@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, get_args
 
 from rag_app.errors import InputError
 from rag_app.medical.labels import Names, checked_names
+from rag_app.outside import json_value
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -86,7 +87,7 @@ class Dataset:
     def read(cls, folder: Path) -> Self:
         """The dataset in `folder`. Raises InputError, with the line, where it is missing or of another form."""
         try:
-            about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+            about = json_value((folder / MANIFEST).read_text(encoding="utf-8"))
             lines = (folder / EXAMPLES).read_text(encoding="utf-8").splitlines()
         except FileNotFoundError as exc:
             raise InputError(
@@ -100,7 +101,7 @@ class Dataset:
         examples = []
         for number, line in enumerate(lines, start=1):
             try:
-                examples.append(Example.from_dict(json.loads(line)))
+                examples.append(Example.from_dict(json_value(line)))
             except (ValueError, KeyError, TypeError) as exc:
                 raise InputError(f"{folder / EXAMPLES}, line {number}: it is no example ({exc}).") from exc
         rest = {key: value for key, value in about.items() if key not in {"format", "labels", "normal", "names"}}

@@ -11,7 +11,6 @@ import csv
 import difflib
 import hashlib
 import io
-import json
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from adapters.pictures import open_picture, quiet
 from rag_app.errors import InputError
 from rag_app.medical.dicom import is_dicom, read_dicom
 from rag_app.medical.records import Split
+from rag_app.outside import json_value
 
 _SPELLINGS: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -190,7 +190,7 @@ def _rows(source: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:  
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
                 try:
-                    row = json.loads(line)
+                    row = json_value(line)
                 except ValueError as exc:
                     raise InputError(f"{source}, line {number}: it is no JSON ({exc}).") from exc
                 if not isinstance(row, dict):
