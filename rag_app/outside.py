@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from typing import Any
 
+_HALF = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")  # of a surrogate pair, spelt or itself
+
 
 def json_value(text: str | bytes) -> Any:  # Any: JSON
-    """The value of a JSON text. Raises ValueError where it is none, or nested so deep that nobody wrote it."""
+    """The value of a JSON text.
+
+    Raises ValueError where it is none, is nested so deep that nobody wrote it, or holds half of a surrogate pair, which
+    JSON can spell and no file, database or model takes.
+    """
+    if isinstance(text, bytes):
+        text = text.decode("utf-8")
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        if _HALF.search(text):
+            json.dumps(value, ensure_ascii=False).encode("utf-8")
     except RecursionError as exc:
         raise ValueError("it is nested too deeply") from exc
+    except UnicodeEncodeError as exc:
+        raise ValueError("it holds half a character") from exc
+    return value
 
 
 def toml_table(text: str) -> dict[str, Any]:  # Any: TOML

@@ -53,7 +53,11 @@ def _pdfs(path: Path) -> Iterator[tuple[Path, tuple[Json, ...]]]:
 def _checks(path: Path) -> list[dict[str, Any]]:  # Any: JSON
     checks: list[dict[str, Any]] = []
     ids: set[str] = set()
-    for number, line in enumerate(path.read_text("utf-8-sig").split("\n"), start=1):
+    try:
+        lines = path.read_text("utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InputError(f"{path} cannot be read as checks of pages: {exc}.") from exc
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:

@@ -123,7 +123,7 @@ def _line(record: object) -> _Line:
     if record.keys() >= _OF_CAPTIONER:
         return _of_captioner(record)
     image = record[_key(record, IMAGE_KEYS, "image")]
-    if not isinstance(image, str) or not image.strip():
+    if not isinstance(image, str) or not image.strip() or "\0" in image:
         raise ValueError(f"the image is {image!r}, not a path")
     return _Line(image, tuple(_captions(record)), _label(record))
 

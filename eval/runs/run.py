@@ -182,8 +182,8 @@ def _read_items(path: Path) -> dict[str, Row]:
     rows: dict[str, Row] = {}
     for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:
-            row = Row.from_dict(json_value(line.decode("utf-8", errors="surrogatepass")))
-        except (ValueError, TypeError) as exc:
+            row = Row.from_dict(json.loads(line.decode("utf-8", errors="surrogatepass")))
+        except (ValueError, TypeError, AttributeError, RecursionError) as exc:
             raise InputError(f"{path}, line {number}: not an item of a run ({exc}).") from exc
         rows[row.id] = row
     return rows

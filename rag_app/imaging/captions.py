@@ -85,7 +85,7 @@ def read_file(path: Path) -> list[Captioned]:
             continue
         record = _json(line, path, number)
         name = record.get("image") or record.get("file")
-        if not isinstance(name, str):
+        if not isinstance(name, str) or "\0" in name:
             raise InputError(_form(path, number, "it names no image"))
         texts = list(_captions(record))
         if not texts:

@@ -187,7 +187,7 @@ def _from_table(source: Path, group_columns: Sequence[str]) -> Iterator[Entry]:
 
 def _rows(source: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:  # Any: JSON
     if source.suffix.lower() == ".jsonl":
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             if line.strip():
                 try:
                     row = json_value(line)
@@ -198,8 +198,11 @@ def _rows(source: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:  
                 yield number, row
         return
     reader = csv.DictReader(io.StringIO(text), delimiter="\t" if source.suffix.lower() == ".tsv" else ",")
-    for row in reader:
-        yield reader.line_num, {name: value for name, value in row.items() if name}
+    try:
+        for row in reader:
+            yield reader.line_num, {name: value for name, value in row.items() if name}
+    except csv.Error as exc:
+        raise InputError(f"{source}, line {reader.line_num}: it cannot be read as a table ({exc}).") from exc
 
 
 def _entry(row: Mapping[str, Any], folder: Path, group_columns: Sequence[str]) -> Entry:  # Any: JSON

@@ -9,7 +9,6 @@ from rag_app.errors import RagAppError
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_LONGEST = 20_000  # characters: a sentence may name a long value, never a whole file
 
 
 def tried(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T | None:
@@ -24,7 +23,7 @@ def tried(function: Callable[P, T], *arguments: P.args, **named: P.kwargs) -> T 
 def said(exc: RagAppError) -> None:
     """The error's text is a sentence that can be printed."""
     text = str(exc)
-    assert text.strip() and "Traceback" not in text and len(text) <= _LONGEST, text[:500]
+    assert text.strip() and "Traceback" not in text, text[:500]
     text.encode("utf-8", "backslashreplace")
 
 

@@ -194,7 +194,7 @@ class Verdicts(BaseModel):
 @given(
     reply=st.one_of(
         written(nearly({"statements": [{"statement": "One.", "reason": "so", "verdict": 1}]})),
-        st.recursive(texts(most=3), lambda inner: st.lists(inner), max_leaves=5).map(str),
+        st.recursive(texts(most=3), st.lists, max_leaves=5).map(str),
     ),
     verdicts=st.sampled_from([None, 1, 2]),
 )
