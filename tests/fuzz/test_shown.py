@@ -23,10 +23,12 @@ from tests.fuzz.making import texts, whole_characters
 _TAGS = frozenset("p a ul ol li strong em code pre table thead tbody tr th td br hr blockquote sub sup math".split())
 _STEERS = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
-_BLOCKS = ("# a", "- a\n  - b", "1. a\n\n   b", "99999999999. x", "> a\n> > b", "```\nx\n```", "***", "a\n===", "    code",
-           "| a | b |\n|--|:-:|\n| 1 |", "| a |\n|-|\n" * 3, "**a _b** c_", "~~a~~", "&lt;b&gt; &#60;script&#62; &colon;",
-           "<a href='javascript:x'>y</a>", "[x]: javascript:alert(1)\n[x]", "![](file:///etc/passwd)", "<!--", "]]>",
-           "x_1 x_{ij} 10^5 x^{a^{b_{c}}} _{", "[1] [2] [1][1] [۱]", "\\[1\\]", "`[1]`", "*" * 50 + "a" + "*" * 50)  # fmt: skip
+_BLOCKS = (
+    "# a", "- a\n  - b", "1. a\n\n   b", "99999999999. x", "> a\n> > b", "```\nx\n```", "***", "a\n===", "    code",
+    "| a | b |\n|--|:-:|\n| 1 |", "| a |\n|-|\n" * 3, "**a _b** c_", "~~a~~", "&lt;b&gt; &#60;script&#62; &colon;",
+    "<a href='javascript:x'>y</a>", "[x]: javascript:alert(1)\n[x]", "![](file:///etc/passwd)", "<!--", "]]>",
+    "x_1 x_{ij} 10^5 x^{a^{b_{c}}} _{", "[1] [2] [1][1] [۱]", "\\[1\\]", "`[1]`", "*" * 50 + "a" + "*" * 50,
+)  # fmt: skip
 markdown = st.one_of(
     st.lists(st.one_of(st.sampled_from(_BLOCKS), texts(whole_characters, most=4)), max_size=5).map("\n".join),
     st.lists(

@@ -169,7 +169,7 @@ def form(data: st.DataObject, token: str) -> tuple[bytes, str]:
         content = value.encode()
         if data.draw(st.integers(0, 2)) == 0 and name != "form_token":
             named = data.draw(
-                st.sampled_from(["a.pdf", "../../a.png", "a", "", "\x00.pdf", "‮fdp.exe", "x" * 300 + ".png"])
+                st.sampled_from(["a.pdf", "../../a.png", "a", "", "\x00.pdf", "\u202efdp.exe", "x" * 300 + ".png"])
             )
             head += f'; filename="{named}"'
             content = data.draw(st.one_of(st.binary(max_size=60), st.just(b"\x89PNG\r\n\x1a\n"), st.just(content)))
