@@ -54,7 +54,7 @@ def imported(changed: Path) -> None:
     assert sorted(changed.parent.iterdir()) == before
 
 
-@examples(60)
+@examples(35)
 @given(data=st.data(), table=st.sampled_from(sorted(TABLES)))
 def test_changed_rows(
     exported: Path, rows: dict[str, list[Any]], tmp_path: Path, data: st.DataObject, table: str
@@ -82,7 +82,7 @@ def test_changed_rows(
     imported(changed)
 
 
-@examples(100)
+@examples(60)
 @given(data=st.data())
 def test_changed_manifests(exported: Path, tmp_path: Path, data: st.DataObject) -> None:
     raw = json.loads((exported / MANIFEST).read_text(encoding="utf-8"))

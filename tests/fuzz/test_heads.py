@@ -58,7 +58,7 @@ def harmed(draw: st.DrawFn, content: bytes) -> bytes:
     return bytes(made)
 
 
-@examples(150)
+@examples(70)
 @given(data=st.data())
 def test_index_files(store: Store, data: st.DataObject) -> None:
     """FAISS aborts the process on sizes that lie, so no changed byte may reach it."""
@@ -75,7 +75,7 @@ def test_index_files(store: Store, data: st.DataObject) -> None:
     assert found(store) == right
 
 
-@examples(150)
+@examples(70)
 @given(data=st.data())
 def test_ends_of_index_files(store: Store, data: st.DataObject) -> None:
     """An end that is well formed and lies."""
@@ -108,14 +108,14 @@ def read(path: Path, content: bytes, whole: bytes) -> None:
     postings.of("w1")
 
 
-@examples(200)
+@examples(120)
 @given(data=st.data())
 def test_postings(written: tuple[Path, bytes], data: st.DataObject) -> None:
     path, whole = written
     read(path, data.draw(harmed(whole)), whole)
 
 
-@examples(200)
+@examples(120)
 @given(data=st.data())
 def test_heads_of_postings(written: tuple[Path, bytes], data: st.DataObject) -> None:
     """A head that is well formed, with a sum of its own that holds, and lies."""

@@ -87,7 +87,7 @@ def cited(replies: Sequence[str], passages: Sequence[Passage]) -> None:
         storable(text)
 
 
-@examples(250)
+@examples(120)
 @given(replies=st.lists(st.one_of(written(nearly(*ANSWERS)), in_words), min_size=1, max_size=2), passages=passages_)
 def test_answers(replies: list[str], passages: list[Passage]) -> None:
     cited(replies, passages)

@@ -132,7 +132,7 @@ def filled(data: st.DataObject, route: str, known: dict[str, list[str]], *, real
     return _PARAMETER.sub(parameter, route)
 
 
-@examples(200)
+@examples(120)
 @given(data=st.data(), route=st.sampled_from([*GETS, "/nothing", "/static/x", "/%2e%2e/x"]), sent=headers)
 def test_pages(
     served: Served, known: dict[str, list[str]], data: st.DataObject, route: str, sent: dict[str, str]
@@ -178,7 +178,7 @@ def form(data: st.DataObject, token: str) -> tuple[bytes, str]:
     return b"".join([*parts, end]), f"multipart/form-data; boundary={BOUNDARY}"
 
 
-@examples(150)
+@examples(90)
 @given(data=st.data(), route=st.sampled_from(POSTS), sent=headers)
 def test_forms(
     served: Served, known: dict[str, list[str]], data: st.DataObject, route: str, sent: dict[str, str]
