@@ -11,6 +11,7 @@ from typing import Any
 
 from eval import json_fields as fields
 from rag_app.errors import InputError
+from rag_app.outside import json_value
 
 KINDS = ("text", "table", "formula", "figure", "cross_page", "unanswerable")
 LANGUAGES = ("en", "fa")
@@ -145,7 +146,7 @@ def as_lines(questions: Sequence[Question]) -> str:
 
 def _read(line: str) -> Question:
     try:
-        record = json.loads(line)
+        record = json_value(line)
     except json.JSONDecodeError as exc:
         raise ValueError(f"it is no JSON: {exc.msg} at character {exc.pos + 1}") from exc
     if isinstance(record, dict) and "qid" in record:

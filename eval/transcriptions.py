@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from ingestion.describe.schemas import FORMS, FormulaReading, Reading, TableRead
 from ingestion.elements import Element, Paper
 from ingestion.surroundings import surroundings
 from rag_app.errors import InputError
+from rag_app.outside import json_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def transcribed_cases(papers: Sequence[Paper], transcriptions: Path) -> tuple[li
 
 def _json(path: Path) -> dict[str, Any]:  # Any: JSON, checked by use
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json_value(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as exc:
         raise InputError(f"{path} cannot be read as JSON: {exc}.") from exc
 

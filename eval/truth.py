@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ingestion.elements import BBox
 from rag_app.errors import InputError
+from rag_app.outside import json_value
 
 VERSION = 1
 
@@ -73,7 +73,7 @@ class Truth:
 def read_truth(path: Path) -> Truth:
     """The truth in one file; raises InputError when it is not one, or of another version."""
     try:
-        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))  # Any: JSON, checked by use
+        raw: dict[str, Any] = json_value(path.read_text(encoding="utf-8"))  # Any: JSON, checked by use
         if raw["version"] != VERSION:
             raise InputError(f"{path} has truth version {raw['version']}, this program reads {VERSION}.")
         furniture = raw["furniture"]

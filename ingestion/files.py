@@ -117,6 +117,8 @@ def _regular_size(path: Path) -> int:
         raise InputError(f"{path} does not exist: check the name.") from exc
     except OSError as exc:
         raise InputError(f"{path} cannot be reached ({exc.strerror}): check the name and permissions.") from exc
+    except ValueError as exc:
+        raise InputError(f"{str(path)!a} is no name that a file can have: check the name.") from exc
     if stat.S_ISDIR(found.st_mode):
         raise NotAPaper(f"{path} is a folder: give its files, or the folder to rag-app ingest.")
     if not stat.S_ISREG(found.st_mode):

@@ -117,9 +117,14 @@ def _source(statement: Statement, passage: Passage) -> _Source | None:
 
 def without_marks(text: str) -> str:
     """`text` without the paper's own "[13]" or "[2, 5-7]": in an answer such a mark would pass for one of ours."""
-    while (without := _FOREIGN_MARK.sub("", text)) != text:  # again: "[1[2]9]" leaves another mark behind
+    while (without := _BRACKETED.sub(_without_mark, text)) != text:  # again: "[1[2]9]" leaves another mark behind
         text = without
     return text
+
+
+def _without_mark(match: re.Match[str]) -> str:
+    """Nothing where the brackets hold numbers, in digits of any script and form ("[²]", "[１]"); else what stands."""
+    return "" if _FOREIGN_MARK.fullmatch(unicodedata.normalize("NFKC", match[0])) else match[0]
 
 
 def find_quote(quote: str, text: str) -> tuple[int, int] | None:
@@ -131,7 +136,8 @@ def find_quote(quote: str, text: str) -> tuple[int, int] | None:
     return match.span() if match else None
 
 
-_FOREIGN_MARK = re.compile(r"\s?[\[［]\s*\d+(?:\s*[,;،–-]\s*\d+)*\s*[\]］]")
+_BRACKETED = re.compile(r"\s?[\[［﹇][^\[\]［］﹇﹈]*[\]］﹈]")
+_FOREIGN_MARK = re.compile(r"\s?\[\s*\d+(?:\s*[,;،–-]\s*\d+)*\s*\]")  # after NFKC
 MARK = re.compile(r"\[(\d{1,3})\]")
 
 

@@ -11,7 +11,9 @@ _ABBREVIATIONS = frozenset(
     ms st inc ed eds ch chap thm def prop lem cor app viz ca""".split()
 )
 _END = re.compile(r"[.!?؟。…]+[)\]\"'”’»]*(?=\s|$)|\n{2,}")
-_OPENERS = "([\"'“‘«$"
+_LONGER_THAN_ANY = 20  # characters: no abbreviation has as many; looking further back would cost its square
+_WORD_BEFORE = re.compile(r"[\w.]+$")
+_FOLLOWING = re.compile(r"\s*[(\[\"'“‘«$]*(.?)", re.DOTALL)  # its first character, after what opens a quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +52,10 @@ def _keep(found: list[Sentence], text: str, start: int, end: int) -> None:
 def _ends(text: str, match: re.Match[str]) -> bool:
     if match.group()[0] != ".":
         return True
-    before = re.search(r"[\w.]+$", text[: match.start()])
+    before = _WORD_BEFORE.search(text[max(0, match.start() - _LONGER_THAN_ANY) : match.start()])
     word = before.group() if before else ""
-    following = text[match.end() :].lstrip()
     if word.lower() in _ABBREVIATIONS or (len(word) == 1 and word.isascii() and word.isupper()):
         return False
-    if not following:
-        return True
-    first = following.lstrip(_OPENERS)[:1]
+    following = _FOLLOWING.match(text, match.end())
+    first = following[1] if following else ""
     return not (first.islower() and first.isascii())

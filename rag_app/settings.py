@@ -9,13 +9,13 @@ import dataclasses
 import difflib
 import math
 import re
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
 
 from rag_app.errors import SettingsError
+from rag_app.outside import toml_table
 
 FILE_NAME = "settings.toml"
 
@@ -153,10 +153,10 @@ class Settings:
         """
         path = library / FILE_NAME
         try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+            raw = toml_table(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return cls()
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        except (OSError, ValueError) as exc:
             raise SettingsError(f"{path} cannot be read as TOML: {exc}.") from exc
         return cls.from_mapping(raw, source=str(path))
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -18,6 +17,7 @@ from adapters.fleet import Fleet, Host
 from adapters.ollama import background
 from adapters.ollama.failures import NotOllama, Refusal, Silence, broken
 from adapters.ollama.host import Address, find
+from rag_app.outside import json_value
 from rag_app.settings import Settings
 
 CONNECT_S = 5.0
@@ -102,7 +102,7 @@ class _Client(ollama.AsyncClient):
 
 def _parsed(line: bytes, model: str, *, begun: bool) -> Line:
     try:
-        item = json.loads(line)
+        item = json_value(line)
     except ValueError as exc:
         if begun or line.lstrip()[:1] == b"{":
             raise broken(model, "half a line came", reseed=False) from exc

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -19,6 +18,7 @@ from adapters.ollama.failures import Refusal, Silence, broken
 from adapters.ollama.host import Address
 from adapters.ollama.server import CONNECT_S, SHORT_S, whole_lines
 from adapters.openai_compatible.host import find
+from rag_app.outside import json_value
 from rag_app.settings import Settings
 
 _GRACE_S = 1.0  # after the last event, for the end of the stream, so that the connection can be used again
@@ -116,14 +116,14 @@ def _data(line: bytes) -> bytes | None:
         raise Refusal(200, value.decode("utf-8", "replace"))
     if line.lstrip()[:1] == b"{":  # a whole answer instead of a stream
         with contextlib.suppress(ValueError):
-            if json.loads(line).get("error"):
+            if json_value(line).get("error"):
                 raise Refusal(200, line.decode("utf-8", "replace"))
     raise NotOpenAI("a line of the stream is no event")
 
 
 def _parsed(said: bytes, model: str) -> Event:
     try:
-        item = json.loads(said)
+        item = json_value(said)
     except ValueError as exc:
         raise broken(model, "half an event came", reseed=False) from exc
     if not isinstance(item, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from eval.images.data import read_image_set
 from rag_app.captioning.records import picture_file, read_captions
 from rag_app.errors import InputError
+from rag_app.outside import json_value
 
 _OF_CAPTIONER = frozenset({"image", "model", "language", "prompt_version", "short", "detailed"})
 SHORT, DETAILED, PLAIN = "short", "detailed", "caption"
@@ -96,7 +96,7 @@ def _read(path: Path) -> Iterator[Caption]:
 def _by_captioner(path: Path) -> bool:
     try:
         with path.open(encoding="utf-8-sig") as lines:
-            first = json.loads(next((line for line in lines if line.strip()), "{}"))
+            first = json_value(next((line for line in lines if line.strip()), "{}"))
     except (OSError, UnicodeDecodeError, ValueError):
         return False  # read_image_set says what is wrong with it
     return isinstance(first, Mapping) and first.keys() >= _OF_CAPTIONER

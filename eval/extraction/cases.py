@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from eval.extraction.scores import Case, Json
 from eval.extraction.truths import find_truth, read_true_paper
 from eval.page_checks import check_problem
 from rag_app.errors import InputError
+from rag_app.outside import json_value
 
 CHECKS = "dataset.jsonl"
 
@@ -53,11 +53,15 @@ def _pdfs(path: Path) -> Iterator[tuple[Path, tuple[Json, ...]]]:
 def _checks(path: Path) -> list[dict[str, Any]]:  # Any: JSON
     checks: list[dict[str, Any]] = []
     ids: set[str] = set()
-    for number, line in enumerate(path.read_text("utf-8-sig").split("\n"), start=1):
+    try:
+        lines = path.read_text("utf-8-sig").split("\n")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise InputError(f"{path} cannot be read as checks of pages: {exc}.") from exc
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            check = json.loads(line)
+            check = json_value(line)
         except ValueError as exc:
             raise InputError(f"{path}, line {number}: it is no JSON ({exc}).") from exc
         if problem := check_problem(check):

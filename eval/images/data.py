@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rag_app.errors import InputError
+from rag_app.outside import json_value
 from rag_app.searchable import fold
 
 IMAGE_KEYS = ("image", "file", "file_name", "filename", "filepath", "image_path", "path")
@@ -98,7 +98,7 @@ def read_image_set(path: Path) -> ImageSet:
         if not line.strip():
             continue
         try:
-            read = _line(json.loads(line))
+            read = _line(json_value(line))
             before = labels.get(read.image)
             if read.label is not None and before is not None and read.label != before:
                 raise ValueError(f"{read.image} has the label {read.label!r} here and {before!r} before")
@@ -123,7 +123,7 @@ def _line(record: object) -> _Line:
     if record.keys() >= _OF_CAPTIONER:
         return _of_captioner(record)
     image = record[_key(record, IMAGE_KEYS, "image")]
-    if not isinstance(image, str) or not image.strip():
+    if not isinstance(image, str) or not image.strip() or "\0" in image:
         raise ValueError(f"the image is {image!r}, not a path")
     return _Line(image, tuple(_captions(record)), _label(record))
 

@@ -24,6 +24,7 @@ from eval.runs.manifest import Manifest
 from eval.runs.rows import Row
 from eval.runs.summary import Summary, summarise
 from rag_app.errors import DiskFull, InputError, UsageError
+from rag_app.outside import json_value
 
 MANIFEST, ITEMS, SUMMARY, LOCK = "manifest.json", "items.jsonl", "summary.json", "run.lock"
 
@@ -43,7 +44,7 @@ class Run:
         """The run in `folder`, to be read. Raises InputError when there is none or it is damaged."""
         path = folder / MANIFEST
         try:
-            manifest = Manifest.from_dict(json.loads(path.read_text(encoding="utf-8")))
+            manifest = Manifest.from_dict(json_value(path.read_text(encoding="utf-8")))
         except FileNotFoundError as exc:
             raise InputError(
                 f"{folder} is no evaluation run: it has no {MANIFEST}. List the runs with: rag-app eval runs"
@@ -127,7 +128,7 @@ class Run:
         """What `keep` wrote under that name; empty when nothing was."""
         path = self.folder / f"{name}.json"
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            return json_value(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as exc:
@@ -182,7 +183,7 @@ def _read_items(path: Path) -> dict[str, Row]:
     for number, line in enumerate(content.split(b"\n")[:-1], start=1):
         try:
             row = Row.from_dict(json.loads(line.decode("utf-8", errors="surrogatepass")))
-        except (ValueError, TypeError) as exc:
+        except (ValueError, TypeError, AttributeError, RecursionError) as exc:
             raise InputError(f"{path}, line {number}: not an item of a run ({exc}).") from exc
         rows[row.id] = row
     return rows

@@ -7,7 +7,6 @@ only where the question may lean on the conversation.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from rag_app.answering.followup_rules import carried_over, may_lean
 from rag_app.answering.numbers import unsupported
 from rag_app.errors import ModelError
 from rag_app.models import LanguageModel
+from rag_app.outside import json_value, whole_characters
 from rag_app.retrieval.question import language_of
 
 VERSION = "followup-1"  # of the prompt's wording
@@ -105,12 +105,12 @@ def request(question: str, history: Sequence[Turn]) -> tuple[str, dict[str, Any]
 def read(reply: str, question: str, history: Sequence[Turn]) -> str | None:
     """The question in a model's reply; None when it does not hold up."""
     try:
-        written = json.loads(reply)["question"]
+        written = json_value(reply)["question"]
     except (ValueError, KeyError, TypeError):
         return None
     if not isinstance(written, str):
         return None
-    written = restored(" ".join(written.split()))
+    written = whole_characters(restored(" ".join(written.split())))
     known = [question, *(text for turn in history for text in (turn.question, turn.standalone, turn.answer))]
     sound = (
         0 < len(written) <= MOST_CHARACTERS + len(question)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from fractions import Fraction
 
 _FORMS = str.maketrans("۰۱۲۳۴۵۶۷۸۹٠١٢٣٤٥٦٧٨٩０１２３４５６７８９٫٬", "0123456789" * 3 + ".,")  # one character for one
 _SLASHED = re.compile(r"(?<=[۰-۹])/(?=[۰-۹])")  # «۲۸/۴» is 28.4
@@ -106,7 +107,8 @@ class Held:
     @staticmethod
     def _rounded(number: Number, held: Decimal) -> bool:
         step = Decimal(1).scaleb(number.scale - number.places)
-        return abs(held - number.whole) * 2 <= step and held % step != 0
+        near = abs(held - number.whole) * 2 <= step
+        return near and Fraction(held) % Fraction(step) != 0  # Decimal refuses this of more than 28 digits
 
 
 def unsupported(text: str, sources: Iterable[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 from rag_app.answering.fencing import restored
 from rag_app.answering.support import Claim
 from rag_app.citations import without_marks
+from rag_app.outside import json_value, whole_characters
 from rag_app.sentences import sentences
 
 _THOUGHT = re.compile(r"<think(?:ing)?>.*?</think(?:ing)?>", re.DOTALL)
@@ -58,9 +59,11 @@ def read_reply(text: str) -> Drafted:
     body = fenced[1] if fenced else text[text.find("{") : text.rfind("}") + 1]
     if text.startswith("{") or fenced or '"statements"' in text:
         try:
-            return _from_json(json.loads(body))
-        except json.JSONDecodeError as exc:
-            raise ValueError(f"its JSON breaks off or is broken ({exc.msg})") from exc
+            raw = json_value(body)
+        except ValueError as exc:
+            what = exc.msg if isinstance(exc, json.JSONDecodeError) else str(exc)
+            raise ValueError(f"its JSON breaks off or is broken ({what})") from exc
+        return _from_json(raw)
     return _from_text(text)
 
 
@@ -100,4 +103,4 @@ def _from_text(text: str) -> Drafted:
 
 
 def _clean(text: str) -> str:
-    return restored(text).encode("utf-8", "replace").decode()
+    return whole_characters(restored(text))

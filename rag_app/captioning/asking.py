@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import time
 from collections.abc import Sequence
 
@@ -13,6 +12,7 @@ from rag_app.captioning.prompts import SCHEMA, Subject, caption_prompt, translat
 from rag_app.captioning.records import CaptionRow, Rejected, Tokens
 from rag_app.errors import IncompleteReply, InputError, ModelError, ModelUnreachable, UnknownName, UnusableReply
 from rag_app.models import LanguageModel, Reply
+from rag_app.outside import json_value
 
 ATTEMPTS = 3
 MAX_TOKENS = 2048  # a detailed Persian caption takes 600 to 1200
@@ -96,7 +96,7 @@ def _reason(exc: Exception) -> str:
 def _checked(text: str, language: Language, prompt: str) -> tuple[Rejected | None, tuple[Check, ...]]:
     """The pair of captions in a reply and their checks; None where the reply has another form."""
     try:
-        data = json.loads(text)
+        data = json_value(text)
     except ValueError as exc:
         return None, (Check("form", False, f"the reply is no JSON ({exc})"),)
     short, detailed = (data.get(name) if isinstance(data, dict) else None for name in ("short", "detailed"))

@@ -20,6 +20,7 @@ from filelock import FileLock, Timeout
 
 from rag_app.captioning.checks import Check
 from rag_app.errors import DiskFull, InputError, LibraryBusy, UsageError
+from rag_app.outside import json_value
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,11 @@ class CaptionRow:
         if missing := {"image", "sha256", "model", "language", "prompt_version", "short", "detailed"} - data.keys():
             raise ValueError(f"it has no {', '.join(sorted(missing))}")
         values = {name: value for name, value in data.items() if name in known}
+        for name in ("image", "sha256", "model", "language", "prompt_version", "short", "detailed"):
+            if not isinstance(values[name], str) or (name == "image" and "\0" in values[name]):
+                raise ValueError(f"{name} is {ascii(values[name])[:80]}, not text")
+        if not all(isinstance(values.get(name), str | None) for name in ("translated_from", "failed", "error")):
+            raise ValueError("translated_from, failed or error is neither text nor null")
         values["tokens"] = Tokens(**data.get("tokens", {}))
         values["checks"] = tuple(Check(name, **result) for name, result in data.get("checks", {}).items())
         values["rejected"] = Rejected(**data["rejected"]) if data.get("rejected") else None
@@ -143,7 +149,7 @@ def _parse(content: bytes, path: Path) -> tuple[list[CaptionRow], int]:
         whole = line.endswith(b"\n")
         if line.strip():
             try:
-                rows.append(CaptionRow.from_dict(json.loads(line)))
+                rows.append(CaptionRow.from_dict(json_value(line)))
             except (ValueError, TypeError, KeyError, AttributeError) as exc:
                 if not whole:
                     break

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 
 from rag_app.cli.frame import Call, Shown, command, pass_call
 from rag_app.errors import UsageError
+from rag_app.outside import json_value
 from rag_app.render.listing import many
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _groups(path: Path) -> dict[str, str]:
 
     found: dict[str, str] = {}
     for line in path.read_text(encoding="utf-8-sig").split("\n"):
-        record = json.loads(line) if line.strip() else {}
+        record = json_value(line) if line.strip() else {}
         image = next((record[key] for key in IMAGE_KEYS if key in record), None)
         group = next((record[key] for key in _GROUP_KEYS if record.get(key)), None)
         if image is not None and group is not None:

@@ -11,7 +11,6 @@ are
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from ingestion.files import sha256_of
 from rag_app.captioning import picture_file, read_captions
 from rag_app.errors import InputError
 from rag_app.imaging.records import CaptionsReport
+from rag_app.outside import json_value
 from rag_app.retrieval.question import language_of
 from rag_app.store import Caption, Store
 
@@ -85,7 +85,7 @@ def read_file(path: Path) -> list[Captioned]:
             continue
         record = _json(line, path, number)
         name = record.get("image") or record.get("file")
-        if not isinstance(name, str):
+        if not isinstance(name, str) or "\0" in name:
             raise InputError(_form(path, number, "it names no image"))
         texts = list(_captions(record))
         if not texts:
@@ -125,7 +125,7 @@ def _content(picture: Path) -> str | None:
 
 def _json(line: str, path: Path, number: int) -> dict[str, Any]:  # Any: JSON
     try:
-        record = json.loads(line)
+        record = json_value(line)
     except ValueError as exc:
         raise InputError(_form(path, number, f"it is no JSON ({exc})")) from exc
     if not isinstance(record, dict):

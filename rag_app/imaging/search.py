@@ -19,6 +19,7 @@ from rag_app.imaging.filling import FILL, FilledImages, knows
 from rag_app.imaging.records import ImageHit, ImageQuery, ImageResult
 from rag_app.imaging.scoring import SAME, Found, Scale, Weights, score
 from rag_app.imaging.texts import Said, TextsOfImages
+from rag_app.outside import whole_characters
 from rag_app.retrieval.image_text import KNOWN, UNKNOWN
 from rag_app.retrieval.image_text import Weights as TextWeights
 from rag_app.retrieval.question import language_of
@@ -100,7 +101,7 @@ class ImageSearch:
 
         Raises UsageError when nothing is asked; CorruptPicture, EmptyFile, TooLarge for the picture; WeightsMissing.
         """
-        text, without = (text or "").strip() or None, (without or "").strip() or None
+        text, without = (whole_characters(said or "").strip() or None for said in (text, without))
         if text is None and image is None:
             raise UsageError("Say what to look for: words, a picture, or both.")
         if k < 1:

@@ -12,6 +12,7 @@ from typing import Self
 import numpy as np
 
 from rag_app.errors import InputError
+from rag_app.outside import json_value
 
 FILE = "calibration.json"
 _TEMPERATURES = (0.05, 20.0)
@@ -45,7 +46,7 @@ class Calibration:
     def load(cls, path: Path) -> Self:
         """Raises InputError where the file is missing or no calibration."""
         try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
+            raw = json_value(path.read_text(encoding="utf-8"))
             return cls(**{**raw, "labels": tuple(raw["labels"])})
         except (OSError, ValueError, KeyError, TypeError) as exc:
             raise InputError(f"{path} is no calibration ({exc}). Make one: rag-app medical calibrate.") from exc

@@ -6,7 +6,6 @@ its models are asked for numbers, in a reply that follows a schema, and such num
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -16,6 +15,7 @@ import numpy as np
 from rag_app.errors import InputError, UnusableReply
 from rag_app.medical.choices import Choices
 from rag_app.models import LanguageModel
+from rag_app.outside import json_value
 
 By = Literal["likelihood", "reply"]
 PROMPT_VERSION = "differential-1"
@@ -88,13 +88,15 @@ def _said(model: LanguageModel, image: bytes, prompt: str, answers: Sequence[str
     }
     reply = model.ask(prompt, images=[image], schema=schema, max_tokens=64 + 32 * len(answers))
     try:
-        said = json.loads(reply.text)
+        said = json_value(reply.text)
         shares = np.array([float(said[answer]) for answer in answers])
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ValueError, KeyError, TypeError, OverflowError) as exc:
         raise UnusableReply(
             f"{model.name} did not say how probable each diagnosis is ({type(exc).__name__}: {exc}). Try another model."
         ) from exc
-    if not np.isfinite(shares).all() or (shares < 0).any():
-        raise UnusableReply(f"{model.name} gave probabilities below 0: {reply.text[:200]}. Try another model.")
+    if not ((shares >= 0) & (shares <= 100)).all():  # nan is neither
+        raise UnusableReply(
+            f"{model.name} gave probabilities that are not 0 to 100: {reply.text[:200]}. Try another model."
+        )
     shares = np.maximum(shares, _LEAST)
     return np.log(shares / shares.sum())

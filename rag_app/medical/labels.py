@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rag_app.errors import InputError
+from rag_app.outside import toml_table
 
 LANGUAGES = ("en", "fa")
 Names = Mapping[str, Mapping[str, str]]  # by label and language: what a label is called
@@ -149,8 +149,8 @@ def read_labels(path: Path) -> dict[str, dict[str, str]]:
     Raises InputError where it cannot be read or is of another form.
     """
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raw = toml_table(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as exc:
         raise InputError(f"{path} cannot be read as a file of labels: {exc}.") from exc
     return checked_names(raw, path)
 

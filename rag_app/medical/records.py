@@ -16,6 +16,7 @@ from typing import Any, Literal, Self, get_args
 
 from rag_app.errors import InputError
 from rag_app.medical.labels import Names, checked_names
+from rag_app.outside import json_value
 
 Split = Literal["train", "validation", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
@@ -62,8 +63,17 @@ class Example:
 
     @classmethod
     def from_dict(cls, raw: Mapping[str, Any]) -> Self:
-        """Rebuild what `to_dict` gave, after JSON; KeyError or TypeError on another shape."""
-        return cls(**{**raw, "turns": tuple(Turn(**turn) for turn in raw["turns"])})
+        """Rebuild what `to_dict` gave, after JSON; KeyError, TypeError or ValueError on another shape."""
+        found = cls(**{**raw, "turns": tuple(Turn(**turn) for turn in raw["turns"])})
+        told = [found.id, found.image, found.label, found.cluster, found.caption_by]
+        told += [text for turn in found.turns for text in dataclasses.astuple(turn)]
+        if not all(isinstance(text, str) for text in told):
+            raise ValueError("a text of it is none")
+        if found.split not in SPLITS:
+            raise ValueError(f"split is {found.split!r:.40}, not one of {', '.join(SPLITS)}")
+        if Path(found.image).name != found.image:
+            raise ValueError(f"{found.image!r:.80} is no file in {IMAGES}")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +96,8 @@ class Dataset:
     def read(cls, folder: Path) -> Self:
         """The dataset in `folder`. Raises InputError, with the line, where it is missing or of another form."""
         try:
-            about = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-            lines = (folder / EXAMPLES).read_text(encoding="utf-8").splitlines()
+            about = json_value((folder / MANIFEST).read_text(encoding="utf-8"))
+            lines = (folder / EXAMPLES).read_text(encoding="utf-8").split("\n")
         except FileNotFoundError as exc:
             raise InputError(
                 f"{folder} is no medical dataset ({Path(exc.filename).name} is missing). Make one: "
@@ -99,16 +109,18 @@ class Dataset:
             raise InputError(f"{folder / MANIFEST} is not of format {FORMAT}. Prepare the dataset again.")
         examples = []
         for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
             try:
-                examples.append(Example.from_dict(json.loads(line)))
+                examples.append(Example.from_dict(json_value(line)))
             except (ValueError, KeyError, TypeError) as exc:
                 raise InputError(f"{folder / EXAMPLES}, line {number}: it is no example ({exc}).") from exc
         rest = {key: value for key, value in about.items() if key not in {"format", "labels", "normal", "names"}}
         names = checked_names(about.get("names", {}), folder / MANIFEST)
-        try:
-            return cls(folder, tuple(about["labels"]), about["normal"], tuple(examples), rest, names)
-        except (KeyError, TypeError) as exc:
-            raise InputError(f"{folder / MANIFEST} lacks {exc}. Prepare the dataset again.") from exc
+        labels, normal = about.get("labels"), about.get("normal")
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in (*labels, normal)):
+            raise InputError(f"{folder / MANIFEST} lacks its labels. Prepare the dataset again.")
+        return cls(folder, tuple(labels), str(normal), tuple(examples), rest, names)
 
     def of(self, split: Split) -> tuple[Example, ...]:
         """The examples of one split. Raises InputError when it has none."""

@@ -11,7 +11,6 @@ import csv
 import difflib
 import hashlib
 import io
-import json
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from adapters.pictures import open_picture, quiet
 from rag_app.errors import InputError
 from rag_app.medical.dicom import is_dicom, read_dicom
 from rag_app.medical.records import Split
+from rag_app.outside import json_value
 
 _SPELLINGS: dict[Split, tuple[str, ...]] = {
     "train": ("train", "training"),
@@ -187,10 +187,10 @@ def _from_table(source: Path, group_columns: Sequence[str]) -> Iterator[Entry]:
 
 def _rows(source: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:  # Any: JSON
     if source.suffix.lower() == ".jsonl":
-        for number, line in enumerate(text.splitlines(), start=1):
+        for number, line in enumerate(text.split("\n"), start=1):
             if line.strip():
                 try:
-                    row = json.loads(line)
+                    row = json_value(line)
                 except ValueError as exc:
                     raise InputError(f"{source}, line {number}: it is no JSON ({exc}).") from exc
                 if not isinstance(row, dict):
@@ -198,8 +198,11 @@ def _rows(source: Path, text: str) -> Iterator[tuple[int, Mapping[str, Any]]]:  
                 yield number, row
         return
     reader = csv.DictReader(io.StringIO(text), delimiter="\t" if source.suffix.lower() == ".tsv" else ",")
-    for row in reader:
-        yield reader.line_num, {name: value for name, value in row.items() if name}
+    try:
+        for row in reader:
+            yield reader.line_num, {name: value for name, value in row.items() if name}
+    except csv.Error as exc:
+        raise InputError(f"{source}, line {reader.line_num}: it cannot be read as a table ({exc}).") from exc
 
 
 def _entry(row: Mapping[str, Any], folder: Path, group_columns: Sequence[str]) -> Entry:  # Any: JSON

@@ -138,7 +138,7 @@ def shorten(text: str, limit: int) -> str:
 def place_of(citation: Citation) -> str:
     """Where a citation stands, in words: page, label or kind, and its box in points."""
     box = ", ".join(f"{value:.0f}" for value in citation.bbox)
-    label = citation.label or (citation.kind if citation.kind != "text" else "")
+    label = printable(" ".join((citation.label or "").split())) or (citation.kind if citation.kind != "text" else "")
     return ", ".join(part for part in (f"page {citation.page}", label, f"box {box}") if part)
 
 

@@ -19,6 +19,7 @@ from ingestion import keys
 from rag_app.errors import UsageError
 from rag_app.evidence import Passage, Question
 from rag_app.models import ImageEmbedding
+from rag_app.outside import whole_characters
 from rag_app.retrieval.diversity import diversified
 from rag_app.retrieval.passages import Found, Hit
 from rag_app.retrieval.question import understand
@@ -92,6 +93,7 @@ class HybridRetriever(BaseRetriever):
         """The `k` best hits for a question, with their scores' parts, what was dropped, and seconds by stage."""
         k = k or self.k
         clock = _Clock()
+        text = whole_characters(text)  # a command line of other bytes than UTF-8 holds halves
         with self._store.snapshot():
             allowed = _evidence_only(self._asked)
             size = self._store.size()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 
+from rag_app.errors import UsageError
 from rag_app.store.records import Filter
 
 
@@ -47,5 +48,12 @@ def _inside(folder: str) -> tuple[str, str]:
 
 
 def json_path(key: str) -> str:
-    """SQLite's JSON path to the member `key`."""
-    return '$."' + key.replace('"', '\\"') + '"'
+    """SQLite's JSON path to the member `key`, spelt as it stands in the stored JSON.
+
+    Raises UsageError for a quotation mark in it, with which SQLite (3.40) finds no member.
+    """
+    if '"' in key:
+        raise UsageError(
+            f"There can be no filter on {key!r}: a quotation mark in the name of metadata is not looked up."
+        )
+    return f"$.{json.dumps(key, ensure_ascii=False)}"

@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path, PurePath
 
 from rag_app.errors import UnknownDocument
+from rag_app.outside import whole_characters
 
 MIN_ID_PREFIX = 6
 
@@ -64,6 +65,8 @@ def resolve(connection: sqlite3.Connection, name_or_id: str) -> int:
 
     Raises UnknownDocument, with the nearest names, or with the candidates when several fit.
     """
+    if "\0" in name_or_id or name_or_id != whole_characters(name_or_id):  # no document's name holds these
+        raise UnknownDocument(_unknown(connection, name_or_id))
     path = Path(os.path.expanduser(name_or_id))  # noqa: PTH111  # Path.expanduser raises where there is no such user
     tries = [
         ("document_id = ?", name_or_id),

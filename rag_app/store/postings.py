@@ -17,9 +17,11 @@ import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from rag_app.outside import json_value
 from rag_app.store.replacing import replace_file
 from rag_app.store.sums import BrokenRow
 
@@ -135,7 +137,12 @@ def read(path: Path, *, thorough: bool = False) -> Postings | None:
         return None
     if mark != MARK or zlib.crc32(header) != crc:
         return None
-    found = json.loads(header)
+    try:
+        found = json_value(header)
+    except ValueError:
+        return None
+    if not _is_head(found):
+        return None
     at = len(MARK) + 8 + length
     places = {}
     for name, dtype in _ARRAYS.items():
@@ -151,6 +158,20 @@ def read(path: Path, *, thorough: bool = False) -> Postings | None:
         for name, dtype in _ARRAYS.items()
     }
     return Postings(found["generation"], found["token"], found["fingerprint"], **arrays)
+
+
+def _is_head(found: Any) -> bool:  # Any: JSON
+    """Whether it is a head as `write` makes it, with arrays that fit each other."""
+    if not isinstance(found, dict) or not isinstance(found.get("sizes"), dict):
+        return False
+    sizes = [found["sizes"].get(name) for name in _ARRAYS]
+    numbers = [found.get("generation"), found.get("crc"), *sizes]
+    if not all(type(number) is int and 0 <= number < 2**48 for number in numbers):
+        return False
+    rows, lengths, hashes, offsets, positions, counts = sizes
+    texts = (found.get("token"), found.get("fingerprint"))
+    fitting = (rows, hashes + 1, positions) == (lengths, offsets, counts)
+    return fitting and all(isinstance(text, str) for text in texts)
 
 
 def _sorted(

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ingestion.elements import Paper, Problem
+from rag_app.errors import UsageError
 from rag_app.store import sums
 from rag_app.store.filters import condition
 from rag_app.store.records import Alias, DocumentInfo, Filter, StoredNode
@@ -70,9 +71,16 @@ def row_ids(connection: sqlite3.Connection, filter: Filter) -> np.ndarray:
 
 
 def rows_where(connection: sqlite3.Connection, where: str, values: Sequence[object]) -> np.ndarray:
-    """Rows (n,) int64, ascending, of the nodes for which the SQL condition holds."""
+    """Rows (n,) int64, ascending, of the nodes for which the SQL condition holds.
+
+    Raises UsageError for a value that no library can hold: a whole number over 64 bits, half of a character.
+    """
     # One string of numbers crosses from SQLite to numpy five times as fast as one tuple a row.
-    found = connection.execute(f"SELECT group_concat(row, ' ') FROM nodes WHERE {where}", list(values)).fetchone()[0]
+    query = f"SELECT group_concat(row, ' ') FROM nodes WHERE {where}"
+    try:
+        found = connection.execute(query, list(values)).fetchone()[0]
+    except (OverflowError, UnicodeEncodeError) as exc:
+        raise UsageError(f"A filter has a value that no library can hold ({exc}); name another value.") from exc
     return np.sort(np.array(found.split(), dtype=np.int64)) if found else np.empty(0, np.int64)
 
 

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 import faiss
 
+from rag_app.outside import json_value
 from rag_app.store.replacing import replacing
 
 MARK = b"RAGSPACE"
@@ -95,7 +96,8 @@ def read_origin(path: Path, *, thorough: bool = False) -> Origin:
             if end[4:] != MARK or start < 0:
                 raise BrokenFile(f"{path.name} was cut off")
             file.seek(start)
-            origin = Origin(**json.loads(file.read(length)))
+            origin = Origin(**json_value(file.read(length)))
+            _check(origin, path)
             file.seek(0)
             if (
                 start != origin.faiss_bytes
@@ -109,6 +111,13 @@ def read_origin(path: Path, *, thorough: bool = False) -> Origin:
             return origin
     except (OSError, ValueError, TypeError) as exc:
         raise BrokenFile(f"{path.name} cannot be read: {exc}") from exc
+
+
+def _check(origin: Origin, path: Path) -> None:
+    numbers = (origin.generation, origin.count, origin.faiss_bytes, origin.head_crc, origin.crc)
+    told = isinstance(origin.space, str) and isinstance(origin.token, str)
+    if not told or not all(type(number) is int and 0 <= number < 2**63 for number in numbers):
+        raise BrokenFile(f"{path.name} does not say what it was built from")
 
 
 def load(path: Path, *, mapped: bool) -> tuple[faiss.Index, Origin]:
