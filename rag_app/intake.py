@@ -32,6 +32,7 @@ from rag_app.store import Alias, DocumentInfo, Store
 from rag_app.store.failures import os_errors
 from rag_app.store.naming import place
 from rag_app.store.replacing import flush_names
+from rag_app.store.strangers import crop_file
 
 CROPS, FILES, CACHE = "crops", "files", "cache"
 _HASHING = 4  # files whose digests are taken at the same time: threads, the work is done in C
@@ -234,7 +235,7 @@ class Intake:
             paper,
             {filled.space.name: filled.embedding for filled in self._embeddings.filled()},
             {filled.space.name: filled.embedding for filled in self._images.filled()},
-            crop=lambda name: self._folder / CROPS / name,
+            crop=lambda name: crop_file(self._folder / CROPS, name),
             chunk_tokens=self._settings.ingestion.chunk_tokens,
             descriptions=descriptions,
         )

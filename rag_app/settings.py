@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 from rag_app.errors import SettingsError
 
 FILE_NAME = "settings.toml"
+_MOST_CHARACTERS = 1_000_000
 
 T = TypeVar("T")
 
@@ -153,10 +154,10 @@ class Settings:
         """
         path = library / FILE_NAME
         try:
-            raw = tomllib.loads(path.read_text(encoding="utf-8"))
+            raw = tomllib.loads(_text(path))
         except FileNotFoundError:
             return cls()
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
             raise SettingsError(f"{path} cannot be read as TOML: {exc}.") from exc
         return cls.from_mapping(raw, source=str(path))
 
@@ -181,7 +182,7 @@ class Settings:
                     raise SettingsError(f"{source}: {table}.{key} is {getattr(served, key)}; set {least} or more.")
         if not _MILVUS.fullmatch(settings.vectors.milvus):
             raise SettingsError(
-                f"{source}: vectors.milvus is {settings.vectors.milvus!r}; set \"\" for FAISS files, a server such as "
+                f'{source}: vectors.milvus is {settings.vectors.milvus!r}; set "" for FAISS files, a server such as '
                 '"http://127.0.0.1:19530", or a path that ends in ".db". A token belongs in $RAG_APP_MILVUS_TOKEN.'
             )
         if settings.terminal.right_to_left not in _RIGHT_TO_LEFT:
@@ -193,6 +194,17 @@ class Settings:
             if not name.strip():
                 raise SettingsError(f"{source}: models.{role} is empty; name a model, for example 'builtin'.")
         return settings
+
+
+def _text(path: Path) -> str:
+    """The content of a settings file. Raises FileNotFoundError, OSError for a pipe, a device or a huge file."""
+    if path.exists() and not path.is_file():
+        raise OSError("it is not a regular file")
+    with path.open(encoding="utf-8") as file:
+        text = file.read(_MOST_CHARACTERS + 1)
+    if len(text) > _MOST_CHARACTERS:
+        raise OSError(f"it has more than {_MOST_CHARACTERS} characters")
+    return text
 
 
 def _build(kind: type[T], raw: Mapping[str, Any], *, prefix: str, source: str) -> T:

@@ -135,12 +135,17 @@ def read(path: Path, *, thorough: bool = False) -> Postings | None:
         return None
     if mark != MARK or zlib.crc32(header) != crc:
         return None
-    found = json.loads(header)
-    at = len(MARK) + 8 + length
-    places = {}
-    for name, dtype in _ARRAYS.items():
-        places[name] = at
-        at += -(-found["sizes"][name] * dtype.itemsize // _ALIGN) * _ALIGN
+    try:
+        found = json.loads(header)
+        at = len(MARK) + 8 + length
+        places = {}
+        for name, dtype in _ARRAYS.items():
+            places[name] = at
+            at += -(-found["sizes"][name] * dtype.itemsize // _ALIGN) * _ALIGN
+        if min(found["sizes"].values()) < 0 or at % _ALIGN:
+            return None
+    except (ValueError, LookupError, TypeError):  # whole, but not as it is written here
+        return None
     if path.stat().st_size != at:
         return None
     mapped = np.memmap(path, np.uint8, "r")
