@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
 
+from rag_app import trust
 from rag_app.errors import SettingsError
 
 FILE_NAME = "settings.toml"
@@ -150,7 +151,8 @@ class Settings:
         """The settings of the library in folder `library`; the defaults where it has no settings.toml.
 
         Raises:
-            SettingsError: not TOML, an unknown key (with the nearest known one), or a value of the wrong type or range.
+            SettingsError: not TOML, an unknown key (with the nearest known one), a value of the wrong type or range, or
+                one that leads out of this machine or the library's folder and is not trusted, see `trust`.
         """
         path = library / FILE_NAME
         try:
@@ -159,7 +161,9 @@ class Settings:
             return cls()
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as exc:
             raise SettingsError(f"{path} cannot be read as TOML: {exc}.") from exc
-        return cls.from_mapping(raw, source=str(path))
+        settings = cls.from_mapping(raw, source=str(path))
+        trust.check(path, hosts=_hosts(settings), paths=_paths(settings))
+        return settings
 
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any], *, source: str = "settings") -> Settings:
@@ -194,6 +198,23 @@ class Settings:
             if not name.strip():
                 raise SettingsError(f"{source}: models.{role} is empty; name a model, for example 'builtin'.")
         return settings
+
+
+def _hosts(settings: Settings) -> dict[str, str]:
+    """By key, where the settings send something."""
+    milvus, ray = settings.vectors.milvus, settings.ingestion.ray
+    return {
+        "ollama.host": settings.ollama.host,
+        "openai.hosts": settings.openai.hosts,
+        "vectors.milvus": milvus if "://" in milvus else "",
+        "ingestion.ray": "" if ray in ("local", "auto") else ray,
+    }
+
+
+def _paths(settings: Settings) -> dict[str, str]:
+    """By key, where the settings write something."""
+    milvus = settings.vectors.milvus
+    return {"vectors.milvus": milvus} if milvus and "://" not in milvus else {}
 
 
 def _text(path: Path) -> str:

@@ -19,7 +19,7 @@ import pytest
 
 from rag_app import Library
 from rag_app.errors import LibraryDamaged, SettingsError
-from rag_app.settings import FILE_NAME
+from rag_app.settings import FILE_NAME, Settings
 from rag_app.store import Store, postings, sums
 from rag_app.vectors import files
 from tests.commands import CommandLine
@@ -275,3 +275,57 @@ def test_markup_and_steering_in_what_is_stored(
             assert not set(stream) & {"\x1b", "\x07", "\x9b", "\u202e"}, (words, stream)
     text = page.read_text(encoding="utf-8")
     assert MARKUP not in text and "<img src=x" not in text
+
+
+ELSEWHERE = {
+    "[ollama]\nhost = 'evil.example'": "evil.example",
+    "[ollama]\nhost = '127.0.0.1, http://u:a,b@evil.example:80/x'": "evil.example",
+    "[ollama]\nhost = 'evil.example,x@localhost'": "evil.example",
+    "[ollama]\nhost = 'http://evil.example/@127.0.0.1'": "evil.example",
+    "[ollama]\nhost = 'http://127.0.0.1@evil.example'": "evil.example",
+    "[ollama]\nhost = 'evil.example?@localhost'": "evil.example",
+    "[openai]\nhosts = 'localhost:8000, 203.0.113.9:8000'": "203.0.113.9",
+    "[vectors]\nmilvus = 'https://evil.example'": "evil.example",
+    "[vectors]\nmilvus = 'http://127.0.0.1.evil.example:1'": "127.0.0.1.evil.example",
+    "[ingestion]\nray = 'ray://[2001:db8::1]:10001'": "2001:db8::1",
+    "[ingestion]\nray = 'evil.example:6379'": "evil.example",
+}
+
+
+@pytest.mark.parametrize("text", ELSEWHERE)
+def test_settings_that_name_another_machine(
+    text: str, copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy("library")
+    (folder / FILE_NAME).write_text(text, encoding="utf-8")
+    monkeypatch.setenv("RAG_APP_TRUST", "other.example, example")
+    told("settings.toml names another machine", watch(folder).error)
+    monkeypatch.setenv("RAG_APP_TRUST", f"other.example, {ELSEWHERE[text]}")
+    Settings.load(folder)
+
+
+@pytest.mark.parametrize("place", ["../outside.db", "/tmp/outside.db", "~/outside.db", "a/../../outside.db"])
+def test_settings_that_name_a_place_outside(
+    place: str, copy: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy("library")
+    (folder / FILE_NAME).write_text(f"[vectors]\nmilvus = '{place}'\n", encoding="utf-8")
+    told("settings.toml names a place outside of the library", watch(folder).error)
+    monkeypatch.setenv("RAG_APP_TRUST", place)
+    Settings.load(folder)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[ollama]\nhost = 'localhost, :1234, [::1]:5, ::1, 0.0.0.0, http://127.0.0.2/x, http://a:b@localhost'",
+        "[vectors]\nmilvus = 'vectors.db'",
+        "[vectors]\nmilvus = 'http://localhost:19530'",
+        "[ingestion]\nray = 'auto'",
+        "[ingestion]\nray = 'ray://127.0.0.1:10001'",
+    ],
+)
+def test_this_machine_needs_no_trust(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAG_APP_TRUST", raising=False)
+    (tmp_path / FILE_NAME).write_text(text, encoding="utf-8")
+    Settings.load(tmp_path)
