@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -31,7 +31,7 @@ STEERING = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202egnp.exe"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def loaded():
+def loaded() -> Iterator[None]:
     with models_loaded_once():
         yield
 
