@@ -117,7 +117,7 @@ def _parsed(page: pymupdf.Page, number: int, job: PageJob) -> PageRecord:
             message = f"Page {number}: {hidden.characters} hidden characters left out."
             problems.append(Problem("hidden_text", number, message))
         parsed = parse_page(page, crops=job.crops, hidden=hidden.boxes, ocr=hidden.ocr_layer)
-        if not parsed.blocks and len("".join(page.get_text().split())) - hidden.characters >= _TOLD_WITHOUT_PLACE:
+        if not parsed.blocks and len("".join(str(page.get_text()).split())) - hidden.characters >= _TOLD_WITHOUT_PLACE:
             return _plain(page, number, "no text was found where it is drawn")
     # A page read by OCR was parsed as page 1 of a document of its own.
     inner = (dataclasses.replace(problem, page=number) for problem in parsed.problems)
