@@ -15,7 +15,7 @@ from ingestion.references import entries, opens_entry
 from ingestion.script import language_of
 from ingestion.sections import Levels, Path, heading_number, is_references
 from ingestion.tables import to_markdown
-from ingestion.titles import choose_title, metadata_title, settle_headings
+from ingestion.titles import choose_title, metadata_title, one_line, settle_headings
 from ingestion.unnamed import learn_letters, name_letters
 
 _FLOATS = ("table", "figure", "footnote", "caption")
@@ -46,7 +46,7 @@ def assemble(
     return Paper(
         sha256=sha256,
         name=name,
-        title=title or metadata_title(pdf_metadata) or name.rsplit(".", 1)[0],
+        title=title or metadata_title(pdf_metadata) or one_line(name.rsplit(".", 1)[0]),
         language=language_of(text),
         pages=tuple(PageSize(page.width, page.height) for page in pages),
         elements=tuple(elements),

@@ -68,9 +68,11 @@ def check_file(path: Path, *, limits: Limits) -> FileKind:
         NotAPaper: a folder, pipe or device, an unknown suffix, or content that its suffix does not name.
         EmptyFile: 0 bytes.
         TooLarge: over `limits.file_bytes`.
-        InputError: it does not exist or may not be read.
+        InputError: it does not exist, may not be read, or has a name that is not UTF-8.
     """
     name = path.name
+    if (shown := name.encode("utf-8", "replace").decode()) != name:
+        raise InputError(f"{shown} has a name that is not UTF-8: rename it.")
     size = _regular_size(path)
     suffix = path.suffix.lower()
     if suffix not in PDF_SUFFIXES | PICTURE_SUFFIXES:

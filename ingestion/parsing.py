@@ -23,10 +23,12 @@ from ingestion.ocr import available, needs_ocr, ocr_page
 from ingestion.opening import open_pdf
 from ingestion.plain import plain_page
 from ingestion.records import FileFacts, PageJob, PageRecord, failed_page, page_record
+from ingestion.titles import one_line
 from ingestion.worker import describe
 from rag_app.errors import DiskFull, InputError, RagAppError
 
 _TOLD_HIDDEN = 3  # fewer hidden characters than this are left out without a word
+_TOLD_WITHOUT_PLACE = 200  # characters of a page; fewer may be its number and running head
 
 
 def inspect_file(path: Path, password: str | None, limits: Limits) -> Iterator[FileFacts]:
@@ -38,7 +40,8 @@ def inspect_file(path: Path, password: str | None, limits: Limits) -> Iterator[F
     if kind == "pdf":
         with open_pdf(path, password=password, limits=limits) as doc:
             pages, repaired = doc.page_count, bool(doc.is_repaired)
-            metadata = {key: value for key, value in (doc.metadata or {}).items() if isinstance(value, str) and value}
+            stated = {key: one_line(value) for key, value in (doc.metadata or {}).items() if isinstance(value, str)}
+            metadata = {key: value for key, value in stated.items() if value}
     yield FileFacts(kind, sha256, stamp, pages, repaired, metadata, available().languages)
 
 
@@ -114,6 +117,8 @@ def _parsed(page: pymupdf.Page, number: int, job: PageJob) -> PageRecord:
             message = f"Page {number}: {hidden.characters} hidden characters left out."
             problems.append(Problem("hidden_text", number, message))
         parsed = parse_page(page, crops=job.crops, hidden=hidden.boxes, ocr=hidden.ocr_layer)
+        if not parsed.blocks and len("".join(str(page.get_text()).split())) - hidden.characters >= _TOLD_WITHOUT_PLACE:
+            return _plain(page, number, "no text was found where it is drawn")
     # A page read by OCR was parsed as page 1 of a document of its own.
     inner = (dataclasses.replace(problem, page=number) for problem in parsed.problems)
     parsed = dataclasses.replace(parsed, number=number, problems=(*problems, *inner))

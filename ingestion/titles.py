@@ -16,6 +16,15 @@ _JOURNAL = re.compile(
     r"\b(?:journal|proceedings|transactions|letters|magazine|annals|conference|مجله|فصلنامه|نشریه)\b", re.I
 )
 
+_STEERS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_LONGEST = 2000  # characters of one thing that a PDF states of itself
+
+
+def one_line(text: str) -> str:
+    """What a PDF or a file's name states, on one line, without what steers a terminal; the end of a long one is "…"."""
+    words = " ".join(_STEERS.sub(" ", text).split())
+    return words if len(words) <= _LONGEST else f"{words[: _LONGEST - 1]}…"
+
 
 def choose_title(items: list[Item], pages: Sequence[PageBlocks], stated: str) -> list[Item]:
     """The title: what the model calls so on the first page, or a heading that fits better. stated: the PDF's own."""

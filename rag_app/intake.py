@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
@@ -32,6 +33,7 @@ from rag_app.store import Alias, DocumentInfo, Store
 from rag_app.store.failures import os_errors
 from rag_app.store.naming import place
 from rag_app.store.replacing import flush_names
+from rag_app.store.strangers import crop_file
 
 CROPS, FILES, CACHE = "crops", "files", "cache"
 _HASHING = 4  # files whose digests are taken at the same time: threads, the work is done in C
@@ -92,11 +94,16 @@ class Intake:
         read = self._read_on_cluster if self._settings.ingestion.ray else self._read_here
         with closing(read(list(twins), workers, password, heard)) as reading:
             for result in reading:
-                yield self._take(result)
-                if result.paper is not None:
-                    for twin in twins[result.path]:
-                        self._store.add_alias(result.paper.sha256, twin)
-                        yield _unchanged(self._store.find_document(result.paper.sha256))
+                taken = self._take(result)
+                yield taken
+                for twin in twins[result.path]:
+                    if taken.error is not None:
+                        error = f"{twin.name} has the same content as {result.path.name}. {taken.error}"
+                        yield dataclasses.replace(taken, document=twin.name, error=error)
+                        continue
+                    assert taken.id is not None
+                    self._store.add_alias(taken.id, twin)
+                    yield _unchanged(self._store.find_document(taken.id))
         self._save()
 
     def _read_here(
@@ -234,7 +241,7 @@ class Intake:
             paper,
             {filled.space.name: filled.embedding for filled in self._embeddings.filled()},
             {filled.space.name: filled.embedding for filled in self._images.filled()},
-            crop=lambda name: self._folder / CROPS / name,
+            crop=lambda name: crop_file(self._folder / CROPS, name),
             chunk_tokens=self._settings.ingestion.chunk_tokens,
             descriptions=descriptions,
         )

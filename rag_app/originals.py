@@ -21,9 +21,9 @@ class Originals:
         self._folder = folder
 
     def find(self, sha256: str) -> Path | None:
-        """The copy of a document; None when there is none."""
+        """The copy of a document; None when there is none, or a link in its place."""
         copies = (self._folder / f"{sha256}{suffix}" for suffix in PDF_SUFFIXES | PICTURE_SUFFIXES)
-        return next((path for path in copies if path.is_file()), None)
+        return next((path for path in copies if path.is_file() and not path.is_symlink()), None)
 
     def keep(self, path: Path, sha256: str) -> None:
         """Copy `path` in, whole or not at all.

@@ -14,10 +14,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
 
+from rag_app import trust
 from rag_app.errors import SettingsError
 from rag_app.outside import toml_table
 
 FILE_NAME = "settings.toml"
+_MOST_CHARACTERS = 1_000_000
 
 T = TypeVar("T")
 
@@ -149,16 +151,19 @@ class Settings:
         """The settings of the library in folder `library`; the defaults where it has no settings.toml.
 
         Raises:
-            SettingsError: not TOML, an unknown key (with the nearest known one), or a value of the wrong type or range.
+            SettingsError: not TOML, an unknown key (with the nearest known one), a value of the wrong type or range, or
+                one that leads out of this machine or the library's folder and is not trusted, see `trust`.
         """
         path = library / FILE_NAME
         try:
-            raw = toml_table(path.read_text(encoding="utf-8"))
+            raw = toml_table(_text(path))
         except FileNotFoundError:
             return cls()
         except (OSError, ValueError) as exc:
             raise SettingsError(f"{path} cannot be read as TOML: {exc}.") from exc
-        return cls.from_mapping(raw, source=str(path))
+        settings = cls.from_mapping(raw, source=str(path))
+        trust.check(path, hosts=_hosts(settings), paths=_paths(settings))
+        return settings
 
     @classmethod
     def from_mapping(cls, raw: Mapping[str, Any], *, source: str = "settings") -> Settings:
@@ -193,6 +198,34 @@ class Settings:
             if not name.strip():
                 raise SettingsError(f"{source}: models.{role} is empty; name a model, for example 'builtin'.")
         return settings
+
+
+def _hosts(settings: Settings) -> dict[str, str]:
+    """By key, where the settings send something."""
+    milvus, ray = settings.vectors.milvus, settings.ingestion.ray
+    return {
+        "ollama.host": settings.ollama.host,
+        "openai.hosts": settings.openai.hosts,
+        "vectors.milvus": milvus if "://" in milvus else "",
+        "ingestion.ray": "" if ray in ("local", "auto") else ray,
+    }
+
+
+def _paths(settings: Settings) -> dict[str, str]:
+    """By key, where the settings write something."""
+    milvus = settings.vectors.milvus
+    return {"vectors.milvus": milvus} if milvus and "://" not in milvus else {}
+
+
+def _text(path: Path) -> str:
+    """The content of a settings file. Raises FileNotFoundError, OSError for a pipe, a device or a huge file."""
+    if path.exists() and not path.is_file():
+        raise OSError("it is not a regular file")
+    with path.open(encoding="utf-8") as file:
+        text = file.read(_MOST_CHARACTERS + 1)
+    if len(text) > _MOST_CHARACTERS:
+        raise OSError(f"it has more than {_MOST_CHARACTERS} characters")
+    return text
 
 
 def _build(kind: type[T], raw: Mapping[str, Any], *, prefix: str, source: str) -> T:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from rag_app.errors import SettingsError
 from rag_app.settings import Settings
+from rag_app.trust import addresses
 
 DEFAULT = "http://127.0.0.1:11434"
 _PORT = 11434
@@ -55,13 +56,7 @@ def find(settings: Settings) -> tuple[Address, ...]:
 
 def several(text: str, *, source: str, port: int = _PORT, key: str | None = None) -> tuple[Address, ...]:
     """The addresses in `text`, between commas, each once; see `parse`."""
-    parts: list[str] = []
-    for part in text.strip(_AROUND).split(","):
-        if parts and "@" in part and "://" not in part and "@" not in parts[-1] and "://" in parts[-1]:
-            parts[-1] += f",{part}"  # a comma in a password
-        elif part.strip(_AROUND):
-            parts.append(part)
-    return tuple(dict.fromkeys(parse(part, source=source, port=port, key=key) for part in parts))
+    return tuple(dict.fromkeys(parse(part, source=source, port=port, key=key) for part in addresses(text)))
 
 
 def parse(text: str, *, source: str = "ollama.host", port: int = _PORT, key: str | None = None) -> Address:

@@ -11,12 +11,12 @@ from rag_app.answering.prompt import Picture
 from rag_app.errors import EncryptedPdf, LibraryDamaged
 from rag_app.evidence import Passage, Question
 from rag_app.originals import Originals
+from rag_app.store.strangers import crop_file
 
 MOST_PICTURES = 3
 CUT_OUT_DPI = 150  # of a page: its small print can be read
 TOP = 8  # only so many of the best passages are looked at for pictures
 _TOP_TEXTS = 3
-_CROP_NAME = re.compile(r"[0-9a-f]{64}\.png")
 _SYMBOLS = re.compile(r"[=<>±×÷∑∏∫√∂∇∈∀∃→⇒≤≥≈≠∞^_{}|\\\u0370-\u03ff]")
 _SYMBOL_SHARE = 0.03  # of the characters, from which on a text is better seen than read
 _SHORT_LINE = 45  # characters; text of many short lines is code or a list that a column layout may have torn
@@ -43,10 +43,8 @@ class LibraryPictures:
         return self._cut_out(passage)
 
     def _crop(self, name: str) -> bytes:
-        if not _CROP_NAME.fullmatch(name):
-            raise LibraryDamaged(f"{name!r} is no name of a crop of this library. Run: rag-app repair")
         try:
-            return (self._crops / name).read_bytes()
+            return crop_file(self._crops, name).read_bytes()
         except FileNotFoundError as exc:
             raise LibraryDamaged(f"The crop {self._crops / name} is gone. Ingest that paper again.") from exc
 

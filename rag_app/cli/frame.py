@@ -11,6 +11,7 @@ import difflib
 import importlib
 import json
 import os
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,6 +21,9 @@ from typing import Any
 import click
 
 DEFAULT_LIBRARY = "rag_library"
+
+# What would steer a terminal: a file's name or a paper may hold it. Our own colours and weights pass.
+_STEERS = re.compile("(?!\x1b\\[[0-9;]*m)[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass
@@ -111,7 +115,11 @@ class Command(click.Command):
         call.on_terminal = sys.stdout.isatty()
         with stdout_to_stderr():
             shown = super().invoke(ctx)
-        text = json.dumps(shown.document, ensure_ascii=False, indent=2) if call.json else shown.text
+        if call.json:
+            document = json.dumps(shown.document, ensure_ascii=False, indent=2)
+            text = _STEERS.sub(lambda found: f"\\u{ord(found[0]):04x}", document)  # all of them stand in strings
+        else:
+            text = _STEERS.sub("", shown.text)
         try:
             echo(text)
         except BrokenPipeError:  # the reader left early, as `head` does; the flush at exit must not fail again

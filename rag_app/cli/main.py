@@ -76,7 +76,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def _failed(call: Call, message: str, code: int, *, ctx: click.Context | None = None) -> int:
     if call.debug:
         traceback.print_exc()
-    click.echo(f"Error: {message}", err=True)
+    from rag_app.render.terminal import printable  # here, so that --help does not wait for it
+
+    click.echo(f"Error: {printable(message)}", err=True)  # it may quote a file's name or what a paper says
     if ctx is not None:
         click.echo(f"Help: {ctx.command_path} --help", err=True)
     return code

@@ -30,6 +30,7 @@ from rag_app.cluster.versions import versions
 from rag_app.errors import ClusterError, InputError, ParserCrashed, RagAppError
 from rag_app.making import Made
 from rag_app.store.failures import os_errors
+from rag_app.store.strangers import crop_file
 
 MOST_LOSSES = 3  # workers that one call may lose before it is given up
 _LOOK_S = 2.0  # how often the cluster is looked at: nodes that came or went, and whether it is there at all
@@ -88,7 +89,7 @@ class ClusterPool:
     def make(self, paper: Paper, recipe: Recipe, descriptions: Mapping[str, Any]) -> Future[Made]:
         """Have a node make what is committed of a paper whose crops are here; before what waits to be parsed."""
         figures = [element.image for element in paper.elements if element.kind == "figure" and element.image]
-        pictures = {name: (self._crops / name).read_bytes() for name in figures}
+        pictures = {name: crop_file(self._crops, name).read_bytes() for name in figures}
         send = partial(self._task.remote, self._versions, make_call, paper.to_json(), recipe, pictures, descriptions)
         lost = ClusterError(
             f"{MOST_LOSSES} workers of the cluster were lost while they embedded {paper.name}: look into Ray's log, "

@@ -27,6 +27,7 @@ from rag_app.evidence import Description
 from rag_app.models import LanguageModel
 from rag_app.store import LedgerKey, Reading, Store
 from rag_app.store.store import Embed
+from rag_app.store.strangers import crop_file
 
 FURTHER_BACK = 12  # answers that come before a failed question is asked again
 GONE_AFTER = 3  # questions in a row that no server answered: it is gone, and the rest stays pending
@@ -222,7 +223,7 @@ class Round:
                 self._tally.add(gone=len(item.elements))
                 continue
             element, context, language = found
-            picture = self._crops / item.key.image
+            picture = crop_file(self._crops, item.key.image)
             if is_blank(picture):
                 self._store.ledger.forget(item.key)
                 self._tally.add(gone=len(item.elements), blank=len(item.elements))

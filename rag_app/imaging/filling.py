@@ -22,6 +22,7 @@ from rag_app.settings import FILE_NAME, Settings
 from rag_app.store import Store
 from rag_app.store.lock import ProcessLock
 from rag_app.store.spaces import parse
+from rag_app.store.strangers import crop_file
 
 if TYPE_CHECKING:
     from rag_app.models import ImageEmbedding
@@ -166,7 +167,7 @@ class ImageSpaces:
 
     def _file(self, metadata: Mapping[str, object]) -> Path | None:
         image = picture_of(metadata)
-        return self._crops / image if image else None
+        return crop_file(self._crops, image) if image else None
 
     def _asked(self) -> str:
         """The model in the name of the space that the settings ask for; loads no weights."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from ingestion import keys
 from ingestion.captions import without_number
 from rag_app.store import Filter, Store
+from rag_app.store.strangers import crop_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,5 +34,5 @@ def captioned_figures(store: Store, crops: Path) -> list[CaptionedFigure]:
         own = without_number(" ".join((figure.metadata[keys.CAPTION] or "").split()))
         captions = dict.fromkeys(text for text in (own, *stored.get(figure.node_id, [])) if text)
         if captions and (image := figure.metadata.get(keys.IMAGE)):
-            found.append(CaptionedFigure(figure.document_id, crops / image, tuple(captions)))
+            found.append(CaptionedFigure(figure.document_id, crop_file(crops, image), tuple(captions)))
     return found

@@ -24,6 +24,7 @@ from rag_app.retrieval.image_text import KNOWN, UNKNOWN
 from rag_app.retrieval.image_text import Weights as TextWeights
 from rag_app.retrieval.question import language_of
 from rag_app.store import Filter, Store, StoredNode
+from rag_app.store.strangers import crop_file
 
 if TYPE_CHECKING:
     from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -179,7 +180,8 @@ class ImageSearch:
         """The `k` best groups of near-duplicates, each as its best image."""
         best = sorted(found, key=lambda row: (-found[row].total, row))[: 3 * k + 10]
         stored = {node.row: node for node in self._store.nodes(best)}
-        files = {row: self._crops / name for row, node in stored.items() if (name := node.metadata.get(keys.IMAGE))}
+        named = ((row, node.metadata.get(keys.IMAGE)) for row, node in stored.items())
+        files = {row: crop_file(self._crops, name) for row, name in named if name}
         vectors = self._store.vectors(model.space.name, best) if model else {}
         return [
             _hit(stored[row], found[row], tuple(stored[other].node_id for other in others))

@@ -13,6 +13,7 @@ from rag_app.captioning.pictures import READ
 from rag_app.render.hit_words import HIT_WORDS, HitWords
 from rag_app.render.rtl import reads_right_to_left, visual_line
 from rag_app.render.terminal import Screen, printable, shorten
+from rag_app.store.strangers import crop_file
 
 if TYPE_CHECKING:
     from rag_app.evidence import Passage
@@ -187,7 +188,7 @@ def hits_text(hits: Hits, screen: Screen) -> str:
 
 
 def _crop(library: Pictures, name: str | None) -> Path | None:
-    return library.path / "crops" / name if name else None
+    return crop_file(library.path / "crops", name) if name else None
 
 
 def _first_line(text: str) -> str:

@@ -23,6 +23,7 @@ from rag_app.render.quotes import readable_quote
 from rag_app.render.rtl import reads_right_to_left
 from rag_app.render.self_contained import data_uri, environment, write_whole
 from rag_app.render.words import WORDS
+from rag_app.store.strangers import crop_file
 
 if TYPE_CHECKING:
     from markdown_it.renderer import RendererHTML
@@ -252,7 +253,7 @@ def crops_of(citations: Sequence[Citation], *, library: Shelf) -> dict[int, str]
 
 
 def _crop(library: Shelf, name: str) -> bytes:
-    path = library.path / "crops" / name
+    path = crop_file(library.path / "crops", name)
     try:
         return path.read_bytes()
     except FileNotFoundError as exc:

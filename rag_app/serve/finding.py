@@ -23,6 +23,7 @@ from rag_app.reports import SearchHit
 from rag_app.serve.forms import PICTURE_BYTES, digests, files_of, put_down, read_form, text_of, texts_of
 from rag_app.serve.pages import page, session_of, words_of
 from rag_app.serve.work import Job, Progress, Work
+from rag_app.store.strangers import crop_file
 
 PICTURES, PASSAGES = "pictures", "passages"
 _HITS = 12
@@ -126,7 +127,7 @@ async def write_captions(request: Request) -> Response:
         raise UsageError("No language is chosen; choose English, Persian or both.")
     model = await session.run(session.library.vision_model)
     where = f"{passages[0].document}, {words.hits.common.page} {words.hits.common.digits(passages[0].page)}"
-    picture = session.library.path / "crops" / passages[0].image
+    picture = crop_file(session.library.path / "crops", passages[0].image)
 
     def named(count: int) -> str:
         return words.filled("is_captioned", name=where, n=count)

@@ -25,6 +25,7 @@ from rag_app.serve.pages import fill, page, place, session_of, words_of
 from rag_app.serve.session import SHARP_DPI, Session
 from rag_app.serve.words import PageWords
 from rag_app.serve.work import Job, Progress, Work
+from rag_app.store.strangers import crop_file
 
 _CROP = re.compile(r"[0-9a-f]{64}\.png")
 _QUOTED = 400  # characters of a passage that was found
@@ -151,8 +152,10 @@ async def picture(request: Request) -> Response:
 async def crop(request: Request) -> Response:
     """The picture of a figure, table or formula."""
     name = str(request.path_params["name"])
-    path = session_of(request).library.path / "crops" / name
-    if not _CROP.fullmatch(name) or not path.is_file():
+    if not _CROP.fullmatch(name):
+        raise HTTPException(404)
+    path = crop_file(session_of(request).library.path / "crops", name)
+    if not path.is_file():
         raise HTTPException(404)
     return FileResponse(path, media_type="image/png")
 

@@ -16,6 +16,7 @@ from rag_app.store.connecting import connect
 from rag_app.store.failures import damaged, os_errors, sqlite_errors
 from rag_app.store.failures import read_only as read_only_error
 from rag_app.store.replacing import flush_names
+from rag_app.store.strangers import refuse_links, refuse_programs
 
 FILE_NAME = "library.sqlite"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -31,6 +32,7 @@ class Database:
         self._guard = threading.Lock()
         self._connections: list[sqlite3.Connection] = []
         self._alone: sqlite3.Connection | None = None  # the one that all threads share, when no other can be opened
+        refuse_links(folder)
         if not self.path.exists():
             if _holds_originals(folder):
                 raise damaged(folder, "it is gone")
@@ -40,6 +42,7 @@ class Database:
         self.read_only = read_only or not os.access(folder, os.W_OK)
         with sqlite_errors(folder), _unreadable(folder):
             connection = self._connect()
+            refuse_programs(connection, where=str(self.path))
             if schema.version(connection, where=str(folder)) == 0 and _holds_originals(folder):
                 raise damaged(folder, "it is empty")
             if not self.read_only:

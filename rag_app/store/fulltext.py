@@ -15,6 +15,7 @@ from collections.abc import Sequence
 
 from rag_app.errors import LibraryDamaged
 from rag_app.searchable import searchable
+from rag_app.store import sums
 
 # title, section, caption, body, context
 WEIGHTS = (0.5, 1.0, 0.5, 1.0, 0.3)
@@ -51,7 +52,7 @@ def pack(words: Sequence[str]) -> bytes:
 def unpack(blob: bytes) -> list[str]:
     """The columns that `pack` was given. Raises LibraryDamaged."""
     try:
-        return zlib.decompress(blob).decode().split("\n")
+        return sums.inflated(blob).decode().split("\n")
     except (zlib.error, UnicodeDecodeError, TypeError) as exc:
         raise LibraryDamaged("The search terms of a node are damaged. Run: rag-app repair") from exc
 

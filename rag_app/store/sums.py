@@ -9,6 +9,7 @@ import sqlite3
 import zlib
 from collections.abc import Sequence
 
+MOST_BYTES = 512 * 2**20  # of one parsed paper: 5000 pages of a dense one take 150 MB
 FIELDS = "node_id, kind, page, label, image, text, nodes.metadata, extras"  # columns of nodes, in the order of the sum
 
 
@@ -38,9 +39,18 @@ def check_vector(row: int, vector: object, crc: object) -> None:
         raise BrokenRow(f"the vector of node {row} is not what was stored")
 
 
+def inflated(body: object) -> bytes:
+    """What was compressed into `body`. Raises zlib.error when it is not whole or would be larger than MOST_BYTES."""
+    inflating = zlib.decompressobj()
+    found = inflating.decompress(body, MOST_BYTES)  # pyright: ignore[reportArgumentType]  # anything, where the file is damaged
+    if not inflating.eof:
+        raise zlib.error("it is cut off, or larger than anything that is stored")
+    return found
+
+
 def unpacked(body: object, what: str) -> str:
     """The text that was compressed into `body`, which carries its own sum. Raises BrokenRow about `what`."""
     try:
-        return zlib.decompress(body).decode()  # pyright: ignore[reportArgumentType]  # anything, where the file is damaged
+        return inflated(body).decode()
     except (zlib.error, UnicodeDecodeError, TypeError) as exc:
         raise BrokenRow(f"{what} is not what was stored") from exc

@@ -125,6 +125,7 @@ def load(path: Path, *, mapped: bool) -> tuple[faiss.Index, Origin]:
 
     Raises BrokenFile when it is not whole or FAISS cannot read it.
     """
+    faiss.set_deserialization_vector_byte_limit(_file_bytes(path))  # no part of it is larger than all of it
     origin = read_origin(path, thorough=path.exists() and path.stat().st_size <= _READ_WHOLE_BYTES)
     while True:
         try:
@@ -133,10 +134,27 @@ def load(path: Path, *, mapped: bool) -> tuple[faiss.Index, Origin]:
             raise BrokenFile(f"{path.name}: {exc}") from exc
         after = read_origin(path)
         if after == origin:  # not replaced by another process in between
+            if not _of_ours(index):
+                raise BrokenFile(f"{path.name} is not an index as they are written here")
             if index.ntotal != origin.count:
                 raise BrokenFile(f"{path.name} holds {index.ntotal} vectors instead of {origin.count}")
             return index, origin
         origin = after
+
+
+def _of_ours(index: faiss.Index) -> bool:
+    """Whether it is of a kind that we write: FAISS would read any, one that runs on for hours among them."""
+    if isinstance(index, faiss.IndexIDMap):
+        ids = index.id_map  # pyright: ignore[reportAttributeAccessIssue]  # made at import
+        return isinstance(faiss.downcast_index(index.index), faiss.IndexFlat) and ids.size() == index.ntotal  # pyright: ignore[reportAttributeAccessIssue]  # the same
+    return isinstance(index, faiss.IndexIVFScalarQuantizer)
+
+
+def _file_bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as exc:
+        raise BrokenFile(f"{path.name} cannot be read: {exc}") from exc
 
 
 def _crc(file: BinaryIO, length: int) -> int:

@@ -148,6 +148,8 @@ class Space:
             origin = self._trusted_origin()
             current = origin.generation == target if mapped is None else mapped
             index, origin = files.load(self.path, mapped=True)
+            if index.d != self.dim:
+                raise files.BrokenFile(f"{self.path.name} holds vectors of {index.d} dimensions")
             if isinstance(index, faiss.IndexIVF):
                 index, current = Clustered(index), True  # what it lacks will stand beside it
             elif not current:
