@@ -19,7 +19,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rag_app.errors import LibraryDamaged
-from rag_app.store import fulltext, postings, reading, spaces
+from rag_app.store import fulltext, postings, spaces
+from rag_app.store.passing import Passing
 from rag_app.store.postings import Postings
 from rag_app.store.records import Filter, Scored
 
@@ -34,8 +35,9 @@ _REMEMBERED_FILTERS = 16
 class Words:
     """The lexical index of one library, shared by its threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, passing: Passing) -> None:
         self._folder = folder
+        self._passing = passing
         self.path = folder / "spaces" / "words.postings"
         self._lock = threading.Lock()
         self._base: Postings | None = None
@@ -113,7 +115,7 @@ class Words:
         found = _generation(connection)
         with self._lock:
             if self._state is None or self._state.key != found:
-                self._state = _State(connection, self._trusted(connection), found)
+                self._state = _State(connection, self._trusted(connection), found, self._passing)
             return self._state
 
     def _read(self) -> Postings | None:
@@ -164,8 +166,10 @@ class _State:
         connection: sqlite3.Connection,
         base: tuple[Postings, np.ndarray] | None,
         key: tuple[int, str] | None,
+        passing: Passing,
     ) -> None:
         self.key = key
+        self._passing = passing
         self._base, removed = base if base is not None else (None, np.empty(0, np.int64))
         before = self._base.rows if self._base is not None else np.empty(0, np.int64)
         self.inside = len(before)
@@ -268,7 +272,7 @@ class _State:
         mask = self._masks.get(allowed)
         if mask is None:
             mask = np.zeros(len(self.rows), np.float32)
-            mask[np.searchsorted(self.rows, reading.row_ids(connection, allowed))] = 1
+            mask[np.searchsorted(self.rows, self._passing.rows(connection, allowed))] = 1
             if len(self._masks) >= _REMEMBERED_FILTERS:
                 self._masks = {}
             self._masks[allowed] = mask
