@@ -34,6 +34,7 @@ from rag_app.store import (
 from rag_app.store.backup import Backup, backup
 from rag_app.store.backup import Progress as BackupProgress
 from rag_app.store.database import Database
+from rag_app.store.failures import os_errors
 from rag_app.store.failures import read_only as read_only_error
 from rag_app.store.ledger import Ledger
 from rag_app.store.ledger import now as ledger_now
@@ -163,6 +164,18 @@ class Store:
         """Take a document out (id or name); returns how many nodes it had. Raises UnknownDocument."""
         with self.write_lock(), self.database.transaction() as connection:
             return writing.remove(connection, naming.resolve(connection, document_id))
+
+    def remove_with_crops(self, document_id: str) -> int:
+        """As `remove`, with those of its crops that no node of another document shows."""
+        with self.write_lock():
+            with self.database.transaction() as connection:
+                document = naming.resolve(connection, document_id)
+                found = connection.execute("SELECT document_id FROM documents WHERE id = ?", (document,)).fetchone()
+                crops = checking.crops_of(connection, self.folder, found[0])
+                count = writing.remove(connection, document)
+            with self.snapshot() as connection, os_errors(self.folder):
+                checking.remove_unused(connection, crops)
+        return count
 
     def add_alias(self, document_id: str, path: Path) -> bool:
         """Note that this content was also found at `path`; False when that was known."""
