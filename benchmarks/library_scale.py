@@ -2,6 +2,7 @@
 
     python benchmarks/library_scale.py --library /tmp/scale          # builds it when it is not there (about 6 minutes)
     python benchmarks/library_scale.py --library /tmp/scale --wide   # with a vocabulary that grows with the library
+    python benchmarks/library_scale.py --library /tmp/scale1m --wide --spread --nodes 1000000 --bars
 
 Texts are sentences of the PDFs in --sources (RAG_APP_TEST_DATA, else our sample papers) put together anew; vectors are
 the means of their sentences' builtin embeddings, with noise. Questions: data/questions/sample.jsonl, and stretches of
@@ -30,11 +31,13 @@ from pathlib import Path
 
 import faiss
 import numpy as np
+import scale_bars
 from clustered_recall import passages, resampled
 from llama_index.core.schema import TextNode
 from synthetic import NODES_A_PAPER, Maker, sentences, vectors
 
 from adapters.names import load_model, parse_model_name
+from ingestion.elements import Paper
 from rag_app import Library
 from rag_app.searchable import query_terms, searchable
 from rag_app.store import Filter, Store, fulltext
@@ -161,6 +164,27 @@ def searchable_of(maker: Maker) -> Iterator[Callable[[list[TextNode], list[list[
         yield tell
     finally:
         fulltext.searchable = searchable
+
+
+def bars(folder: Path, sources: dict[str, list[str]], embedding, questions: Sequence[str]) -> dict[str, object]:
+    """Opening, filtered search and its recall, the whole search, adding and removing a paper, memory."""
+    maker, began = Maker(sources, wide=True, seed=time.time_ns() % 2**31), os.getloadavg()[0]
+    asked = np.array([embedding.get_query_embedding(question) for question in questions], np.float32)
+    drawn = resampled_vectors(sources, embedding)
+
+    def make(number: int) -> tuple[Paper, list[TextNode], np.ndarray]:
+        paper, nodes, _ = maker.paper(number)
+        return paper, nodes, next(drawn)
+
+    report: dict[str, object] = {"a fresh process": scale_bars.fresh(folder, questions)}
+    with Library.open(folder, create=False) as library:
+        report |= {
+            "nodes": library._store.size(),
+            "filtered": scale_bars.filtered(library, asked, questions, FOLDERS),
+            "hybrid": scale_bars.hybrid(library, questions),
+            "adding and deleting": scale_bars.changed(library, make, questions[0]),
+        }
+    return report | {"load before and after": (round(began, 1), round(os.getloadavg()[0], 1))}
 
 
 def warm(library: Library, questions: Sequence[str], embedding) -> dict[str, dict[str, float]]:

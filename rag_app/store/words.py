@@ -27,7 +27,7 @@ from rag_app.store.records import Filter, Scored
 K1, B = 1.2, 0.75  # Robertson and Zaragoza 2009; the customary values
 FOLD_ABOVE = 5_000  # nodes outside the postings file before it is worth making anew ...
 FOLD_SHARE = 0.05  # ... and they must be this share of the nodes inside
-_REMEMBERED_TERMS = 128
+_REMEMBERED_BYTES = 128 * 2**20  # of postings; a word that stands in each of a million nodes takes 12 MB
 _READ_WHOLE_BYTES = 64 * 2**20  # about 0.05 s; a larger file is read whole by `rag-app check`
 _REMEMBERED_FILTERS = 16
 
@@ -201,6 +201,7 @@ class _State:
             mean = float(lengths[left].sum()) / max(count, 1) or 1.0
             self._groups.append(_Group(members, count, (K1 * (1 - B + B * lengths / mean)).astype(np.float32)))
         self._postings: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._remembered = 0  # bytes of them, about: threads may count one term twice
         self._masks: dict[Filter, np.ndarray] = {}
 
     def of(self, connection: sqlite3.Connection, term: str) -> tuple[np.ndarray, np.ndarray]:
@@ -234,9 +235,11 @@ class _State:
                 if self.changed:
                     order = np.argsort(positions, kind="stable")
                     positions, counts = positions[order], counts[order]
-        if len(self._postings) >= _REMEMBERED_TERMS:
-            self._postings = {}
+        size = positions.nbytes + counts.nbytes
+        if self._remembered + size > _REMEMBERED_BYTES:
+            self._postings, self._remembered = {}, 0
         self._postings[term] = positions, counts
+        self._remembered += size
         return positions, counts
 
     def in_captions(self, connection: sqlite3.Connection, term: str) -> int:
