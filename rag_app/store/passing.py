@@ -42,23 +42,23 @@ class Passing:
 
         Call it inside a snapshot.
         """
-        state = connection.execute(
+        generation, token = connection.execute(
             "SELECT generation, token FROM generations ORDER BY generation DESC LIMIT 1"
         ).fetchone() or (0, "")
         with self._guard:
             known = self._known.get(filter)
-            if known is not None and (known.generation, known.token) == state:
+            if known is not None and (known.generation, known.token) == (generation, token):
                 self._known.move_to_end(filter)
                 return known.rows
         rows = None
-        if known is not None and known.generation < state[0]:
+        if known is not None and known.generation < generation:
             rows = _brought_forward(connection, filter, known)
         if rows is None:
             rows = reading.row_ids(connection, filter)
         rows.flags.writeable = False
         last = connection.execute("SELECT coalesce(max(row), 0) FROM nodes").fetchone()[0]
         with self._guard:
-            self._known[filter] = _Known(*state, last, rows)
+            self._known[filter] = _Known(generation, token, last, rows)
             self._known.move_to_end(filter)
             while len(self._known) > 1 and (
                 len(self._known) > _REMEMBERED
