@@ -156,16 +156,24 @@ def _nearest(library: Library, asked: np.ndarray, passing: dict[str, np.ndarray 
     store, name = library._store, library._store.active_space("text")
     assert name is not None
     best = {way: (np.full((len(asked), K), -2.0, np.float32), np.zeros((len(asked), K), np.int64)) for way in passing}
+    lets = {way: None if allowed is None else _flags(allowed) for way, allowed in passing.items()}
     with store.snapshot():
         for rows, vectors in store.vector_batches(name, BATCH):
             every = asked @ vectors.T
-            for way, allowed in passing.items():
-                inside = slice(None) if allowed is None else np.isin(rows, allowed)
+            for way, flags in lets.items():
+                inside = slice(None) if flags is None else flags[np.minimum(rows, len(flags) - 1)]
                 scores = np.concatenate([best[way][0], every[:, inside]], axis=1)
                 ids = np.concatenate([best[way][1], np.tile(rows[inside], (len(asked), 1))], axis=1)
                 at = np.argpartition(-scores, K - 1, axis=1)[:, :K]
                 best[way] = np.take_along_axis(scores, at, 1), np.take_along_axis(ids, at, 1)
     return {way: ids.tolist() for way, (_, ids) in best.items()}
+
+
+def _flags(rows: np.ndarray) -> np.ndarray:
+    """Whether a row is among `rows` (ascending), by row; the last stands for all above."""
+    flags = np.zeros(int(rows[-1]) + 2, bool)
+    flags[rows] = True
+    return flags
 
 
 class _Timed:
