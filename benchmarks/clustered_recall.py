@@ -35,8 +35,7 @@ def main() -> None:
     arguments = _arguments()
     faiss.omp_set_num_threads(1)
     embedding = load_model("text_embedding", parse_model_name("builtin"))
-    found = sentences(arguments.sources).values()
-    real = embedding.embed([" ".join(of[i : i + 3])[:600] for of in found for i in range(0, len(of) - 2, 2)])
+    real = passages(sentences(arguments.sources), embedding)
     lines = [line for file in arguments.questions for line in file.read_text(encoding="utf-8").splitlines()]
     questions = embedding.embed([asked for line in lines if (asked := json.loads(line)["question"]).isascii()])
     blocks = [resampled(real, BLOCK, seed=number) for number in range(arguments.vectors // BLOCK)]
@@ -60,6 +59,11 @@ def main() -> None:
         allowed = None if share == 1.0 else np.sort(draw.choice(len(every), int(share * len(every)), replace=False))
         report[f"{share:.0%} pass"] = searched(clustered.Clustered(index), every, questions, allowed)
     print(json.dumps(report, indent=2))
+
+
+def passages(sources: dict[str, list[str]], embedding) -> np.ndarray:
+    """(n, dim) vectors of stretches of three sentences."""
+    return embedding.embed([" ".join(of[i : i + 3])[:600] for of in sources.values() for i in range(0, len(of) - 2, 2)])
 
 
 def resampled(real: np.ndarray, count: int, *, seed: int) -> np.ndarray:

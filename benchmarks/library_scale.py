@@ -2,6 +2,7 @@
 
     python benchmarks/library_scale.py --library /tmp/scale          # builds it when it is not there (about 6 minutes)
     python benchmarks/library_scale.py --library /tmp/scale --wide   # with a vocabulary that grows with the library
+    python benchmarks/library_scale.py --library /tmp/scale1m --wide --spread --nodes 1000000 --bars
 
 Texts are sentences of the PDFs in --sources (RAG_APP_TEST_DATA, else our sample papers) put together anew; vectors are
 the means of their sentences' builtin embeddings, with noise. Questions: data/questions/sample.jsonl, and stretches of
@@ -14,6 +15,7 @@ fresh processes.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -22,22 +24,29 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import faiss
 import numpy as np
+import scale_bars
+from clustered_recall import passages, resampled
+from llama_index.core.schema import TextNode
 from synthetic import NODES_A_PAPER, Maker, sentences, vectors
 
 from adapters.names import load_model, parse_model_name
+from ingestion.elements import Paper
 from rag_app import Library
-from rag_app.searchable import query_terms
+from rag_app.searchable import query_terms, searchable
 from rag_app.store import Filter, Store, fulltext
 from rag_app.vectors.space import Space
 
 ROOT = Path(__file__).parent.parent
 K = 8
 CANDIDATES = 60
+FOLDERS = 1000
 COLD = """
 import sys, time
 start = time.perf_counter()
@@ -59,7 +68,9 @@ def main() -> None:
     sources = sentences(arguments.sources)
     embedding = load_model("text_embedding", parse_model_name("builtin"))
     if not (arguments.library / "library.sqlite").exists():
-        build(arguments.library, sources, embedding, nodes=arguments.nodes, wide=arguments.wide)
+        build(
+            arguments.library, sources, embedding, nodes=arguments.nodes, wide=arguments.wide, spread=arguments.spread
+        )
     questions = questions_from(sources, arguments.questions)
     report: dict[str, object] = {
         "nodes": 0,
@@ -82,31 +93,98 @@ def main() -> None:
     print(json.dumps(report, indent=2))
 
 
-def build(folder: Path, sources: dict[str, list[str]], embedding, *, nodes: int, wide: bool) -> None:
-    """Fill a library with `nodes` nodes, rounded up to whole papers."""
+def build(folder: Path, sources: dict[str, list[str]], embedding, *, nodes: int, wide: bool, spread: bool) -> None:
+    """Fill a library with `nodes` nodes, rounded up to whole papers of `FOLDERS` folders, a hundred a transaction."""
     lines = sorted({line for found in sources.values() for line in found})
     print(f"embedding {len(lines)} sentences", file=sys.stderr)
-    of_sentence = dict(zip(lines, np.array(embedding.get_text_embedding_batch(lines), np.float32), strict=True))
     maker, papers = Maker(sources, wide=wide), -(-nodes // NODES_A_PAPER)
-    name = f"text:{embedding.model_name}:{len(of_sentence[lines[0]])}"
-    with Store.open(folder) as store, store.write_lock():
-        spent = 0.0
-        for number in range(papers):
-            paper, made, used = maker.paper(number)
-            matrix = vectors(used, of_sentence, seed=number)
-            matrix[[node.metadata["kind"] == "reference" for node in made]] = np.nan
-            began = time.process_time()
-            store.commit(paper, made, {name: matrix})
-            spent += time.process_time() - began
+    of_sentence: dict[str, np.ndarray] = {}
+    drawn = resampled_vectors(sources, embedding) if spread else None
+    if drawn is None:
+        of_sentence = dict(zip(lines, np.array(embedding.get_text_embedding_batch(lines), np.float32), strict=True))
+    with Store.open(folder) as store, store.write_lock(), searchable_of(maker) as indexed:
+        store.database.connection.execute(f"PRAGMA cache_size = {-(2**19)}")
+        name, spent = "", 0.0
+        for first in range(0, papers, 100):
+            with store.database.transaction():
+                for number in range(first, min(first + 100, papers)):
+                    paper, made, used = maker.paper(number)
+                    indexed(made, used, number)
+                    matrix = vectors(used, of_sentence, seed=number) if drawn is None else next(drawn)
+                    matrix[[node.metadata["kind"] == "reference" for node in made]] = np.nan
+                    name = f"text:{embedding.model_name}:{matrix.shape[1]}"
+                    began = time.process_time()
+                    store.commit(paper, made, {name: matrix}, path=where(number))
+                    spent += time.process_time() - began
+            if first % 1000 == 0:
+                print(f"{first} of {papers} papers, {1000 * spent / (first + 100):.1f} CPU-ms each", file=sys.stderr)
         began = time.process_time()
         Space(store, name).save()
         saved = time.process_time()
         store.fold_words()
         print(
-            f"commit {1000 * spent / papers:.1f} CPU-ms a paper, FAISS file {saved - began:.1f} CPU-s, "
-            f"postings file {time.process_time() - saved:.1f} CPU-s",
+            f"FAISS file {saved - began:.1f} CPU-s, postings file {time.process_time() - saved:.1f} CPU-s",
             file=sys.stderr,
         )
+
+
+def where(number: int) -> Path:
+    """Where the paper of that number was read from."""
+    return Path(f"/papers/{number % FOLDERS}/paper{number:05}.pdf")
+
+
+def resampled_vectors(sources: dict[str, list[str]], embedding) -> Iterator[np.ndarray]:
+    """Vectors (NODES_A_PAPER, dim) for one paper after the other, spread as those of real passages."""
+    real = passages(sources, embedding)
+    for seed in itertools.count():
+        block = resampled(real, NODES_A_PAPER * 200, seed=seed)
+        yield from block.reshape(-1, NODES_A_PAPER, block.shape[1])
+
+
+@contextmanager
+def searchable_of(maker: Maker) -> Iterator[Callable[[list[TextNode], list[list[str]], int], None]]:
+    """For the block, search terms of made texts are put together from those of their sentences, five times as fast.
+
+    Gives a function that is told a paper's nodes, their sentences and its number before the paper is committed. One
+    paper in 500 is compared with the real thing.
+    """
+    made: dict[str, str] = {}
+    plain = lru_cache(maxsize=100_000)(searchable)
+    marked = lru_cache(maxsize=100_000)(lambda line: searchable(maker.marked(line)))
+
+    def tell(nodes: list[TextNode], used: list[list[str]], number: int) -> None:
+        made.clear()
+        for node, lines in zip(nodes, used, strict=True):
+            made[node.text] = maker.unmarked(" ".join(filter(None, map(marked, lines))), number)
+            if number % 500 == 0 and made[node.text] != searchable(node.text):
+                raise RuntimeError(f"Terms put together are not those of the text: {node.text!r}")
+
+    fulltext.searchable = lambda text: made[text] if text in made else plain(text)
+    try:
+        yield tell
+    finally:
+        fulltext.searchable = searchable
+
+
+def bars(folder: Path, sources: dict[str, list[str]], embedding, questions: Sequence[str]) -> dict[str, object]:
+    """Opening, filtered search and its recall, the whole search, adding and removing a paper, memory."""
+    maker, began = Maker(sources, wide=True, seed=time.time_ns() % 2**31), os.getloadavg()[0]
+    asked = np.array([embedding.get_query_embedding(question) for question in questions], np.float32)
+    drawn = resampled_vectors(sources, embedding)
+
+    def make(number: int) -> tuple[Paper, list[TextNode], np.ndarray]:
+        paper, nodes, _ = maker.paper(number)
+        return paper, nodes, next(drawn)
+
+    report: dict[str, object] = {"a fresh process": scale_bars.fresh(folder, questions)}
+    with Library.open(folder, create=False) as library:
+        report |= {
+            "nodes": library._store.size(),
+            "filtered": scale_bars.filtered(library, asked, questions, FOLDERS),
+            "hybrid": scale_bars.hybrid(library, questions),
+            "adding and deleting": scale_bars.changed(library, make, questions[0]),
+        }
+    return report | {"load before and after": (round(began, 1), round(os.getloadavg()[0], 1))}
 
 
 def warm(library: Library, questions: Sequence[str], embedding) -> dict[str, dict[str, float]]:
@@ -207,6 +285,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--nodes", type=int, default=100_000)
     parser.add_argument("--questions", type=int, default=100)
     parser.add_argument("--wide", action="store_true", help="let the vocabulary grow with the library")
+    parser.add_argument(
+        "--spread", action="store_true", help="vectors spread as those of real passages, not of the texts"
+    )
     return parser.parse_args()
 
 

@@ -22,6 +22,7 @@ from ingestion.elements import PageSize, Paper
 NODES_A_PAPER = 60
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _GROUP = 40
+_MARK = "qzzzzq"  # no group's letters
 
 
 def sentences(folder: Path) -> dict[str, list[str]]:
@@ -94,11 +95,19 @@ class Maker:
         pages = tuple(PageSize(612.0, 792.0) for _ in range(10))
         return Paper(sha256, f"paper{number:05}.pdf", title, "en", pages, (), (), "synthetic 1"), nodes, used
 
+    def marked(self, line: str) -> str:
+        """A sentence as every group has it, with a mark where its own letters stand."""
+        return self._with(_MARK, line) if self._wide else line
+
+    def unmarked(self, line: str, number: int) -> str:
+        """What `marked` gave, as it stands in the paper of that number."""
+        return line.replace(_MARK, _letters(number // _GROUP))
+
     def _words(self, line: str, number: int) -> str:
-        if not self._wide:
-            return line
-        group = number // _GROUP
-        return _WORD.sub(lambda m: f"{m[0]}{_letters(group)}" if m[0] in self._special else m[0], line)
+        return self._with(_letters(number // _GROUP), line) if self._wide else line
+
+    def _with(self, letters: str, line: str) -> str:
+        return _WORD.sub(lambda m: f"{m[0]}{letters}" if m[0] in self._special else m[0], line)
 
 
 def vectors(used: list[list[str]], of_sentence: dict[str, np.ndarray], *, seed: int) -> np.ndarray:

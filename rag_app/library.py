@@ -270,8 +270,8 @@ class Library:
         """
         info = self._store.find_document(document)
         with self._store.write_lock():
-            count = self._store.remove(info.document_id)
-            self._store.remove_orphans()
+            count = self._store.remove_with_crops(info.document_id)
+            Originals(self.path / FILES).drop(info.document_id)
         return count
 
     def repair(self) -> RepairReport:
@@ -369,7 +369,7 @@ class Library:
         with self._store.write_lock():
             done = self._store.vacuum()
             for info in self._store.spaces():
-                self._vectors.space(info.name).save()
+                self._vectors.space(info.name).save(whole=True)
         return done
 
     # --- asking -----------------------------------------------------------------------------------------------------

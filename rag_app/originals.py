@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 from ingestion.files import PDF_SUFFIXES, PICTURE_SUFFIXES
@@ -12,6 +13,7 @@ from rag_app.store.failures import os_errors
 from rag_app.store.replacing import flush_names
 
 _PIECE_BYTES = 1 << 20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Originals:
@@ -21,7 +23,9 @@ class Originals:
         self._folder = folder
 
     def find(self, sha256: str) -> Path | None:
-        """The copy of a document; None when there is none, or a link in its place."""
+        """The copy of a document; None when there is none, or a link in its place. What is no sha256 names no file."""
+        if not _SHA256.fullmatch(sha256):
+            return None
         copies = (self._folder / f"{sha256}{suffix}" for suffix in PDF_SUFFIXES | PICTURE_SUFFIXES)
         return next((path for path in copies if path.is_file() and not path.is_symlink()), None)
 

@@ -14,6 +14,8 @@ from rag_app import Library
 from rag_app.citations import find_quote
 from rag_app.errors import LibraryBusy, LibraryNotFound, SpaceMismatch, UnknownDocument
 from rag_app.settings import Models, Settings
+from tests.storing import node, sha
+from tests.whole_library import make
 
 SAMPLE = Path(__file__).parent.parent / "data" / "papers"
 PERSIAN, ENGLISH = "clip_fa.pdf", "vision_language_models.pdf"
@@ -98,6 +100,24 @@ def test_papers_come_change_and_go(tmp_path: Path) -> None:
         assert library.search("CLIP").hits == ()
         with pytest.raises(UnknownDocument):
             library.remove("one.pdf")
+
+
+def test_a_removed_paper_takes_its_own_files_along_and_no_others(tmp_path: Path) -> None:
+    folder = tmp_path / "library"
+    make(folder)
+    (tmp_path / "outside.pdf").write_bytes(b"the user's")
+    with Library.open(folder) as library:
+        shared = library._store.crops(sha("a"))[0]
+        library._store.add_nodes("../outside", "sharing.pdf", [node("sharing", 1, "The same.", image=shared)], {})
+        own = {folder / "crops" / name for name in library._store.crops(sha("a"))} - {folder / "crops" / shared}
+        others = {path for path in folder.rglob("*.*") if path.parent.name in ("crops", "files")} - own
+        library.remove(sha("a"))
+        left = {path for path in folder.rglob("*.*") if path.parent.name in ("crops", "files")}
+        assert own and left == {path for path in others if path.stem != sha("a")}
+        assert library._store.integrity().orphans == ()
+        library.remove("sharing.pdf")
+        assert not (folder / "crops" / shared).exists()
+    assert (tmp_path / "outside.pdf").exists()
 
 
 def test_a_bad_file_is_reported_and_the_rest_read(tmp_path: Path) -> None:

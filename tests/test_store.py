@@ -26,7 +26,7 @@ from rag_app.errors import (
 )
 from rag_app.searchable import terms as searchable_terms
 from rag_app.store import Filter, Store
-from tests.storing import SPACE, node, nodes, nodes_of, paper, put, sha, state, vectors
+from tests.storing import SPACE, VOCABULARY, node, nodes, nodes_of, paper, put, sha, state, vectors
 
 
 @pytest.fixture
@@ -179,6 +179,19 @@ def test_filters(store: Store):
     assert passing(metadata=(("year", "2020"), ("page", "1"))) == [a[0], a[1], b[0], b[1]]  # the document's, the node's
     assert passing(metadata=(('odd"key', "x"),)) == []
     assert passing(documents=("unknown",)) == []
+
+
+def test_a_folder_filter_follows_the_places_a_paper_is_found_in(store: Store):
+    rows = store.commit(paper("a"), nodes("a"), {}, path=Path("/papers/old/a.pdf")).rows
+    new = Filter(folders=("/papers/new",))
+    assert store.row_ids(new).tolist() == []  # pyright: ignore[reportOptionalMemberAccess]
+    assert store.lexical(VOCABULARY, k=10, allowed=new) == []
+    assert store.add_alias(sha("a"), Path("/papers/new/a.pdf"))
+    assert store.row_ids(new).tolist() == list(rows)  # pyright: ignore[reportOptionalMemberAccess]
+    assert {hit.row for hit in store.lexical(VOCABULARY, k=10, allowed=new)} == set(rows)
+    before = store.generation()
+    assert not store.add_alias(sha("a"), Path("/papers/new/a.pdf"))
+    assert store.generation() == before
 
 
 def test_a_node_over_two_pages_is_found_on_both(store: Store):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rag_app.store import Filter, Store
-from rag_app.vectors import clustered, space
+from rag_app.vectors import clustered, files, space
 from rag_app.vectors.clustered import Clustered
 from rag_app.vectors.space import Space
 from tests.storing import DIM, SPACE, nodes, paper, put, vectors
@@ -52,6 +52,22 @@ def test_it_finds_the_same_whatever_happened_before(store: Store, seed: int):
             assert_same(searched, query, 20, store.row_ids(Filter(documents=(found[-1].document_id,))))
         kinds.add(type(searched._index))
     assert Clustered in kinds
+
+
+@pytest.mark.usefixtures("small")
+def test_a_large_file_that_lacks_little_is_written_when_it_is_to_be_whole(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(space, "_LARGE", 20)
+    put(store, "a", "a.pdf", count=30)
+    searched = Space(store, SPACE)
+    searched.save()
+    put(store, "b", "b.pdf", count=3)
+    before = searched.path.read_bytes()
+    searched.save()
+    assert searched.path.read_bytes() == before
+    searched.save(whole=True)
+    assert files.read_origin(searched.path).generation == store.generation()
 
 
 @pytest.mark.usefixtures("small")

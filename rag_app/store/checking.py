@@ -6,13 +6,13 @@ import json
 import re
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from rag_app.store import fulltext, sums, verifying
+from rag_app.store import fulltext, reading, sums, verifying
 from rag_app.store.records import Integrity
 
 CROPS, FILES, SPACES = "crops", "files", "spaces"
@@ -76,6 +76,31 @@ def remove_orphans(connection: sqlite3.Connection, folder: Path) -> int:
     return len(found)
 
 
+def crops_of(connection: sqlite3.Connection, folder: Path, document_id: str) -> list[Path]:
+    """The crops of a document, by its nodes and its parsed paper; they need not be there."""
+    crops = set(reading.crops(connection, document_id))
+    for paper in _papers(connection, document_id):
+        crops |= {str(element["image"]) for element in paper["elements"] if element.get("image")}
+    return [folder / CROPS / name for name in crops if name == Path(name).name]
+
+
+def remove_unused(connection: sqlite3.Connection, crops: Sequence[Path]) -> None:
+    """Of the `crops_of` a document that is gone, remove those that no node of another one shows, under the writer lock.
+
+    Looks at these alone, whatever else the library holds; `remove_orphans` reads all of it.
+    """
+    shown = {
+        name
+        for (name,) in connection.execute(
+            "SELECT image FROM nodes WHERE image IN (SELECT value FROM json_each(?))",
+            (json.dumps([path.name for path in crops]),),
+        )
+    }
+    for path in crops:
+        if path.name not in shown:
+            path.unlink(missing_ok=True)
+
+
 def orphans(folder: Path, crops: set[str], files: set[str]) -> list[Path]:
     """Files in crops/, files/ and spaces/ that nothing needs: left by a crash or by removed documents."""
     found = [path for path in _files(folder / CROPS) if path.name not in crops]
@@ -107,8 +132,14 @@ def named_crops(connection: sqlite3.Connection) -> set[str]:
     }
 
 
-def _papers(connection: sqlite3.Connection) -> Iterator[dict[str, Any]]:  # Any: a Paper as JSON
-    for name, body in connection.execute("SELECT name, body FROM papers JOIN documents ON documents.id = document"):
+def _papers(
+    connection: sqlite3.Connection, document_id: str | None = None
+) -> Iterator[dict[str, Any]]:  # Any: a Paper as JSON
+    """All parsed papers, or that of one document."""
+    where, values = ("", ()) if document_id is None else ("WHERE document_id = ?", (document_id,))
+    for name, body in connection.execute(
+        f"SELECT name, body FROM papers JOIN documents ON documents.id = document {where}", values
+    ):
         yield json.loads(sums.unpacked(body, f"the parsed paper {name}"))
 
 

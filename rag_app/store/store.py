@@ -9,11 +9,9 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -36,10 +34,12 @@ from rag_app.store import (
 from rag_app.store.backup import Backup, backup
 from rag_app.store.backup import Progress as BackupProgress
 from rag_app.store.database import Database
+from rag_app.store.failures import os_errors
 from rag_app.store.failures import read_only as read_only_error
 from rag_app.store.ledger import Ledger
 from rag_app.store.ledger import now as ledger_now
 from rag_app.store.lock import describer_lock, writer_lock
+from rag_app.store.passing import Passing
 from rag_app.store.records import (
     Active,
     Caption,
@@ -62,8 +62,6 @@ if TYPE_CHECKING:
 
     from llama_index.core.schema import BaseNode
 
-_REMEMBERED_FILTERS = 16
-
 Embed = Callable[[Sequence["BaseNode"]], Mapping[str, np.ndarray]]  # nodes -> by space, vectors (nodes, dimension)
 
 
@@ -76,9 +74,8 @@ class Store:
         self.ledger = Ledger(database)
         self._lock = writer_lock(folder)
         self._describer = describer_lock(folder)
-        self._words = Words(folder)
-        self._filters: OrderedDict[tuple[int, Filter], np.ndarray] = OrderedDict()
-        self._guard = Lock()
+        self._passing = Passing()
+        self._words = Words(folder, self._passing)
 
     @classmethod
     def open(cls, folder: Path, *, create: bool = True, read_only: bool = False) -> Self:
@@ -168,11 +165,26 @@ class Store:
         with self.write_lock(), self.database.transaction() as connection:
             return writing.remove(connection, naming.resolve(connection, document_id))
 
+    def remove_with_crops(self, document_id: str) -> int:
+        """As `remove`, with those of its crops that no node of another document shows."""
+        with self.write_lock():
+            with self.database.transaction() as connection:
+                document = naming.resolve(connection, document_id)
+                found = connection.execute("SELECT document_id FROM documents WHERE id = ?", (document,)).fetchone()
+                crops = checking.crops_of(connection, self.folder, found[0])
+                count = writing.remove(connection, document)
+            with self.snapshot() as connection, os_errors(self.folder):
+                checking.remove_unused(connection, crops)
+        return count
+
     def add_alias(self, document_id: str, path: Path) -> bool:
         """Note that this content was also found at `path`; False when that was known."""
         with self.write_lock(), self.database.transaction() as connection:
             document = naming.resolve(connection, document_id)
-            return writing.add_alias(connection, document, path.name, naming.place(path))
+            added = writing.add_alias(connection, document, path.name, naming.place(path))
+            if added:  # filters by folder let other nodes through now
+                generations.new_generation(connection)
+            return added
 
     def documents(self) -> list[DocumentInfo]:
         """All documents in the order they came."""
@@ -225,18 +237,7 @@ class Store:
         if not filter:
             return None
         with self.snapshot() as connection:
-            key = (self.generation(), filter)
-            with self._guard:
-                if key in self._filters:
-                    self._filters.move_to_end(key)
-                    return self._filters[key]
-            rows = reading.row_ids(connection, filter)
-        rows.flags.writeable = False
-        with self._guard:
-            self._filters[key] = rows
-            while len(self._filters) > _REMEMBERED_FILTERS:
-                self._filters.popitem(last=False)
-        return rows
+            return self._passing.rows(connection, filter)
 
     def rows_where(self, condition: str, values: Sequence[object]) -> np.ndarray:
         """Rows (n,) int64, ascending, for which an SQL condition over `nodes` holds (rag_app.vectors builds it)."""

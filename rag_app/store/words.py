@@ -19,14 +19,15 @@ from typing import NamedTuple
 import numpy as np
 
 from rag_app.errors import LibraryDamaged
-from rag_app.store import fulltext, postings, reading, spaces
+from rag_app.store import fulltext, postings, spaces
+from rag_app.store.passing import Passing
 from rag_app.store.postings import Postings
 from rag_app.store.records import Filter, Scored
 
 K1, B = 1.2, 0.75  # Robertson and Zaragoza 2009; the customary values
 FOLD_ABOVE = 5_000  # nodes outside the postings file before it is worth making anew ...
 FOLD_SHARE = 0.05  # ... and they must be this share of the nodes inside
-_REMEMBERED_TERMS = 128
+_REMEMBERED_BYTES = 128 * 2**20  # of postings; a word that stands in each of a million nodes takes 12 MB
 _READ_WHOLE_BYTES = 64 * 2**20  # about 0.05 s; a larger file is read whole by `rag-app check`
 _REMEMBERED_FILTERS = 16
 
@@ -34,8 +35,9 @@ _REMEMBERED_FILTERS = 16
 class Words:
     """The lexical index of one library, shared by its threads."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, passing: Passing) -> None:
         self._folder = folder
+        self._passing = passing
         self.path = folder / "spaces" / "words.postings"
         self._lock = threading.Lock()
         self._base: Postings | None = None
@@ -113,7 +115,7 @@ class Words:
         found = _generation(connection)
         with self._lock:
             if self._state is None or self._state.key != found:
-                self._state = _State(connection, self._trusted(connection), found)
+                self._state = _State(connection, self._trusted(connection), found, self._passing)
             return self._state
 
     def _read(self) -> Postings | None:
@@ -164,8 +166,10 @@ class _State:
         connection: sqlite3.Connection,
         base: tuple[Postings, np.ndarray] | None,
         key: tuple[int, str] | None,
+        passing: Passing,
     ) -> None:
         self.key = key
+        self._passing = passing
         self._base, removed = base if base is not None else (None, np.empty(0, np.int64))
         before = self._base.rows if self._base is not None else np.empty(0, np.int64)
         self.inside = len(before)
@@ -197,6 +201,7 @@ class _State:
             mean = float(lengths[left].sum()) / max(count, 1) or 1.0
             self._groups.append(_Group(members, count, (K1 * (1 - B + B * lengths / mean)).astype(np.float32)))
         self._postings: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+        self._remembered = 0  # bytes of them, about: threads may count one term twice
         self._masks: dict[Filter, np.ndarray] = {}
 
     def of(self, connection: sqlite3.Connection, term: str) -> tuple[np.ndarray, np.ndarray]:
@@ -230,9 +235,11 @@ class _State:
                 if self.changed:
                     order = np.argsort(positions, kind="stable")
                     positions, counts = positions[order], counts[order]
-        if len(self._postings) >= _REMEMBERED_TERMS:
-            self._postings = {}
+        size = positions.nbytes + counts.nbytes
+        if self._remembered + size > _REMEMBERED_BYTES:
+            self._postings, self._remembered = {}, 0
         self._postings[term] = positions, counts
+        self._remembered += size
         return positions, counts
 
     def in_captions(self, connection: sqlite3.Connection, term: str) -> int:
@@ -268,7 +275,7 @@ class _State:
         mask = self._masks.get(allowed)
         if mask is None:
             mask = np.zeros(len(self.rows), np.float32)
-            mask[np.searchsorted(self.rows, reading.row_ids(connection, allowed))] = 1
+            mask[np.searchsorted(self.rows, self._passing.rows(connection, allowed))] = 1
             if len(self._masks) >= _REMEMBERED_FILTERS:
                 self._masks = {}
             self._masks[allowed] = mask

@@ -122,8 +122,8 @@ class MilvusSpace:
                         self._forget()
             raise self._unsteady()
 
-    def save(self) -> None:
-        """Bring the collection to the store's state. Raises VectorsUnavailable."""
+    def save(self, *, whole: bool = False) -> None:
+        """Bring the collection to the store's state, which is always whole. Raises VectorsUnavailable."""
         with self._lock, self.store.snapshot():
             found = self.catch_up()
             if found is not None and found[1].index != _index(self._count()):  # it has outgrown exact search

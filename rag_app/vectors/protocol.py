@@ -33,8 +33,11 @@ class VectorSpace(Protocol):
         """
         ...
 
-    def save(self) -> None:
-        """Bring what is kept outside the store to the store's state. Raises DiskFull, LibraryReadOnly."""
+    def save(self, *, whole: bool = False) -> None:
+        """Bring what is kept outside the store to the store's state. Raises DiskFull, LibraryReadOnly.
+
+        whole: even where it lacks so little that writing it would take longer than reading that each time.
+        """
         ...
 
     def rebuild(self) -> None:

@@ -22,6 +22,7 @@ from rag_app.vectors.clustered import Clustered
 
 _SAVE_AFTER = 2000  # vectors added or removed since the file was written, after which a search writes it anew ...
 _SAVE_SHARE = 0.02  # ... and they must be this share of all: a million vectors of 512 take 2 GB to write
+_FOLD_SHARE = 0.1  # so much may stand beside a clustered index before a search folds it in; `save` does so earlier
 _LARGE = 100_000  # vectors
 _BATCH = 20_000
 _FEW = 1_000  # nodes that pass a filter: fetching and comparing their vectors takes 5 ms
@@ -101,7 +102,7 @@ class Space:
                 return
             self._apply(removed, rows, vectors)
             self._generation = target
-            if self._worth_saving():
+            if self._worth_saving(_FOLD_SHARE if isinstance(self._index, Clustered) else _SAVE_SHARE):
                 self._save_if_possible()
 
     def rebuild(self) -> None:
@@ -110,15 +111,16 @@ class Space:
             self._build(self.store.generation())
             self._write()
 
-    def save(self) -> None:
+    def save(self, *, whole: bool = False) -> None:
         """Write the file when it is behind, for the next process to open. Raises DiskFull, LibraryReadOnly.
 
-        A large file that lacks little is left as it is: reading it and what it lacks takes less than writing it anew.
+        A large file that lacks little is left as it is unless `whole`: reading it and what it lacks takes less than
+        writing it anew.
         """
         with self._lock, self.store.snapshot():
             self.catch_up()
             assert self._index is not None
-            little = self._index.ntotal > _LARGE and not self._worth_saving()
+            little = self._index.ntotal > _LARGE and not whole and not self._worth_saving()
             if not self._file_is_current() and not (little and self._file_is_trusted()):
                 self._write()
 
@@ -239,9 +241,9 @@ class Space:
         ids = self._index.id_map  # pyright: ignore[reportAttributeAccessIssue]  # of an IndexIDMap
         return int(faiss.vector_to_array(ids).max()) if self._index.ntotal else -1
 
-    def _worth_saving(self) -> bool:
+    def _worth_saving(self, share: float = _SAVE_SHARE) -> bool:
         assert self._index is not None
-        return self._unsaved >= max(_SAVE_AFTER, _SAVE_SHARE * self._index.ntotal)
+        return self._unsaved >= max(_SAVE_AFTER, share * self._index.ntotal)
 
     def _save_if_possible(self) -> None:
         if self.store.read_only:
