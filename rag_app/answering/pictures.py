@@ -25,8 +25,8 @@ _SHORT_LINE = 45  # characters; text of many short lines is code or a list that 
 class LibraryPictures:
     """The picture of a passage in the library in `folder`: the crop of a figure, table or formula, else a page cut-out.
 
-    A crop is a file of the library's own folder of them, see `crop_file`; a page is cut out of the stored copy, found by
-    the document's digest. Nothing outside the library is ever opened.
+    A crop is a file of the library's own folder of them, see `crop_file`; a page is cut out of the stored copy, found
+    by the document's digest. Nothing outside the library is ever opened.
     """
 
     def __init__(self, folder: Path) -> None:
