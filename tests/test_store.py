@@ -23,6 +23,7 @@ from rag_app.errors import (
     LibraryTooNew,
     SpaceMismatch,
     UnknownDocument,
+    UsageError,
 )
 from rag_app.searchable import terms as searchable_terms
 from rag_app.store import Filter, Store
@@ -177,7 +178,8 @@ def test_filters(store: Store):
     assert passing(pages=(2, 3), kinds=("table",)) == [a[2], a[5], b[2], b[5]]
     assert passing(metadata=(("label", "Table 2"),)) == [a[5], b[5]]
     assert passing(metadata=(("year", "2020"), ("page", "1"))) == [a[0], a[1], b[0], b[1]]  # the document's, the node's
-    assert passing(metadata=(('odd"key', "x"),)) == []
+    with pytest.raises(UsageError, match="a quotation mark in the name of metadata"):
+        passing(metadata=(('odd"key', "x"),))
     assert passing(documents=("unknown",)) == []
 
 
