@@ -38,6 +38,7 @@ _LATEST = 0.5  # weight of the latest request in a server's pace
 Repeat = Literal["never", "once", "always"]
 _REPEATS: tuple[Repeat, ...] = ("never", "once", "always")
 T = TypeVar("T")
+A = TypeVar("A")  # an address
 
 
 class Host:
@@ -172,6 +173,32 @@ class Fleet(Generic[S]):
         return min(free, key=lambda host: (host.busy, host.pace.get(model, 0.0)), default=None)
 
 
+class Known(Generic[A, S]):
+    """The servers of this process, one object for each event loop and address, and the fleets made of them."""
+
+    def __init__(self, make: Callable[[A], S], *, close: Callable[[S], Awaitable[None]]) -> None:
+        self._make, self._close = make, close
+        self._servers: dict[tuple[int, A], S] = {}
+        self._fleets: dict[tuple[int, tuple[A, ...]], Fleet[S]] = {}
+
+    def at(self, addresses: tuple[A, ...]) -> Fleet[S]:
+        """The servers at these addresses, for the event loop that runs."""
+        loop = id(asyncio.get_running_loop())
+        if (loop, addresses) not in self._fleets:
+            for address in addresses:
+                if (loop, address) not in self._servers:
+                    self._servers[loop, address] = self._make(address)
+            self._fleets[loop, addresses] = Fleet([self._servers[loop, address] for address in addresses])
+        return self._fleets[loop, addresses]
+
+    async def close(self) -> None:
+        """Close the connections to all of them, and forget them."""
+        for server in list(self._servers.values()):
+            await self._close(server)
+        self._servers.clear()
+        self._fleets.clear()
+
+
 class Tries(Generic[S]):
     """How often one request is sent: to each server that may do it, and then as often again as the settings allow."""
 
@@ -182,7 +209,7 @@ class Tries(Generic[S]):
         retries: rounds over the servers after the first.
         explain: the failure that an exception at a server of that URL stands for; raises what is none.
         """
-        self._fleet, self._model, self._explain = fleet, model, explain
+        self.fleet, self.model, self._explain = fleet, model, explain
         self._left = retries
         self._done = 0
         self._once = False
@@ -201,14 +228,14 @@ class Tries(Generic[S]):
         every server has failed, an error that names each.
         """
         failure = self._explain(exc, host.url)
-        self._fleet.failed(host, self._model, failure)
+        self.fleet.failed(host, self.model, failure)
         if spoiled:
             raise failure.error from exc
         if failure.may_go_elsewhere:
             self._failed[host] = failure
-            if len(self._failed) < len(self._fleet.hosts):
+            if len(self._failed) < len(self.fleet.hosts):
                 return False
-            failure = together({one.url: self._failed[one] for one in self._fleet.hosts})
+            failure = together({one.url: self._failed[one] for one in self.fleet.hosts})
         tried_twice = failure.repeat == "once" and self._once
         if failure.repeat == "never" or tried_twice or self._done >= self._left:
             raise failure.error from exc

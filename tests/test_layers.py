@@ -33,7 +33,7 @@ LEAVES = {
     "prompt_toolkit": ("rag_app/repl",),
     "starlette": ("rag_app/serve",),
     "uvicorn": ("rag_app/serve",),
-    "httpx": ("adapters/ollama", "adapters/openai_compatible"),
+    "httpx": ("adapters/ollama", "adapters/openai_compatible", "adapters/streamed"),
     "torch": ("adapters",),
     "transformers": ("adapters",),
     "open_clip": ("adapters",),

@@ -17,6 +17,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
+from adapters import sending
 from adapters.fleet import Fleet, Tries
 from adapters.ollama import catalogue, context, failures, names, pictures
 from adapters.ollama.context import Size
@@ -100,43 +101,21 @@ async def parts(question: Question, settings: Settings) -> AsyncGenerator[Line, 
     settings.ollama.retries and the failure allow, unless some of it was handed on already. Raises the errors of
     `rag_app.models.LanguageModel.ask`.
     """
-    servers, model = at(settings), question.name.removeprefix("ollama:")
-    tries = tries_at(servers, settings, model)
-    while True:
-        kept: list[Line] = []
-        handed, server = False, None
-        try:
-            async with (
-                servers.place(model, settings.ollama.parallel, without=tries.without) as server,
-                aclosing(_attempt(server, question, settings)) as lines,
-            ):
-                async for line in lines:
-                    if question.whole:
-                        kept.append(line)
-                        continue
-                    handed = handed or bool(_text_of(line))
-                    yield line
-        except Exception as exc:
-            assert server is not None  # waiting for a place raises nothing
-            if await tries.again(exc, server, spoiled=handed):
-                question = question.livelier()
-            continue
-        for line in kept:
+    coming = sending.pieces(
+        tries_at(at(settings), settings, question.name.removeprefix("ollama:")),
+        question,
+        lambda server, asked: _attempt(server, asked, settings),
+        parallel=settings.ollama.parallel,
+        is_text=lambda line: bool(_text_of(line)),
+    )
+    async with aclosing(coming) as lines:
+        async for line in lines:
             yield line
-        return
 
 
 async def repeated(servers: Fleet[Server], settings: Settings, model: str, send: Callable[[Server], Awaitable[T]]) -> T:
     """What `send` gives, called again as the failure allows; its errors explained. For requests without a seed."""
-    tries = tries_at(servers, settings, model)
-    while True:
-        server = None
-        try:
-            async with servers.place(model, settings.ollama.parallel, without=tries.without) as server:
-                return await send(server)
-        except Exception as exc:
-            assert server is not None  # waiting for a place raises nothing
-            await tries.again(exc, server)
+    return await sending.repeated(tries_at(servers, settings, model), send, parallel=settings.ollama.parallel)
 
 
 def tries_at(servers: Fleet[Server], settings: Settings, model: str) -> Tries[Server]:

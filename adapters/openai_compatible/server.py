@@ -5,23 +5,20 @@ Everything here runs on the loop of adapters.ollama.background, so nothing needs
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections.abc import AsyncGenerator
 from typing import Any
 
 import httpx
 
-from adapters.fleet import Fleet, Host
+from adapters.fleet import Fleet, Host, Known
 from adapters.ollama import background
-from adapters.ollama.failures import Refusal, Silence, broken
+from adapters.ollama.failures import Refusal, broken
 from adapters.ollama.host import Address
-from adapters.ollama.server import CONNECT_S, SHORT_S, whole_lines
 from adapters.openai_compatible.host import find
+from adapters.streamed import answer_to, connection, streamed
 from rag_app.outside import json_value
 from rag_app.settings import Settings
-
-_GRACE_S = 1.0  # after the last event, for the end of the stream, so that the connection can be used again
 
 Event = dict[str, Any]  # Any: JSON
 
@@ -36,29 +33,14 @@ class Server(Host):
     def __init__(self, address: Address) -> None:
         super().__init__(address.url)
         self.known: dict[str, Any] = {}  # facts of models by name, kept by the catalogue
-        self.client = httpx.AsyncClient(
-            base_url=address.url,
-            timeout=httpx.Timeout(None, connect=CONNECT_S, write=SHORT_S * 4),
-            follow_redirects=False,
-            trust_env=not address.loopback,  # a proxy cannot reach this machine
-            verify=address.url.startswith("https:"),  # else nothing is verified; loading roots takes 0.1 s
-            auth=address.user,
-            headers={"Authorization": f"Bearer {address.key}"} if address.key else None,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=16, keepalive_expiry=4.0),
-        )
+        self.client = httpx.AsyncClient(base_url=address.url, **connection(address))
 
     async def fetch(self, path: str, body: Event | None = None, *, model_s: float | None = None) -> Event:
         """The JSON object that the server answers, waiting `model_s` seconds where a model has work to do.
 
         Raises Refusal, Silence of the model, NotOpenAI, httpx errors, JSONDecodeError.
         """
-        try:
-            async with asyncio.timeout(model_s or SHORT_S):
-                answer = await self.client.request("GET" if body is None else "POST", path, json=body)
-        except TimeoutError as exc:
-            raise (Silence(model_s, first=True) if model_s else httpx.ReadTimeout("no answer")) from exc
-        if not answer.is_success:
-            raise Refusal(answer.status_code, answer.text)
+        answer = await answer_to(self.client, path, body, model_s=model_s)
         item = answer.json()
         if not isinstance(item, dict):
             raise NotOpenAI("no object")
@@ -73,36 +55,17 @@ class Server(Host):
         connection open, are no word. Raises Refusal (also for an error inside the stream), Silence, BrokenReply for an
         event that is no JSON, NotOpenAI, httpx errors.
         """
-        async with contextlib.AsyncExitStack() as open_things:
-            until = asyncio.get_running_loop().time() + first_s
-            try:
-                async with asyncio.timeout_at(until):
-                    answer = await open_things.enter_async_context(self.client.stream("POST", path, json=body))
-                    if not answer.is_success:
-                        raise Refusal(answer.status_code, (await answer.aread()).decode("utf-8", "replace"))
-            except TimeoutError as exc:
-                raise Silence(first_s, first=True) from exc
-            source = await open_things.enter_async_context(contextlib.aclosing(whole_lines(answer)))
-            count = 0
-            while True:
-                try:
-                    async with asyncio.timeout_at(until):
-                        line = await anext(source)
-                except StopAsyncIteration:
-                    return
-                except TimeoutError as exc:
-                    raise Silence(next_s if count else first_s, first=not count) from exc
+        reading = streamed(self.client, path, body, first_s=first_s, next_s=next_s, unlike=NotOpenAI)
+        async with reading as lines:
+            while (line := await lines.next()) is not None:
                 said = _data(line)
                 if said is None:
                     continue
                 if said == b"[DONE]":
-                    with contextlib.suppress(TimeoutError, StopAsyncIteration, httpx.HTTPError):
-                        async with asyncio.timeout(_GRACE_S):
-                            await anext(source)
+                    await lines.finish()
                     return
                 yield _parsed(said, str(body.get("model")))
-                count += 1
-                until = asyncio.get_running_loop().time() + next_s
+                lines.heard()
 
 
 def _data(line: bytes) -> bytes | None:
@@ -133,8 +96,8 @@ def _parsed(said: bytes, model: str) -> Event:
     return item
 
 
-_servers: dict[tuple[int, Address], Server] = {}
-_fleets: dict[tuple[int, tuple[Address, ...]], Fleet[Server]] = {}
+_known = Known(Server, close=lambda server: server.client.aclose())
+background.at_exit(_known.close)
 
 
 def at(settings: Settings) -> Fleet[Server]:
@@ -142,20 +105,4 @@ def at(settings: Settings) -> Fleet[Server]:
 
     Raises SettingsError where they name none.
     """
-    loop, addresses = id(asyncio.get_running_loop()), find(settings)
-    if (loop, addresses) not in _fleets:
-        for address in addresses:
-            if (loop, address) not in _servers:
-                _servers[loop, address] = Server(address)
-        _fleets[loop, addresses] = Fleet([_servers[loop, address] for address in addresses])
-    return _fleets[loop, addresses]
-
-
-async def _close_all() -> None:
-    for server in list(_servers.values()):
-        await server.client.aclose()
-    _servers.clear()
-    _fleets.clear()
-
-
-background.at_exit(_close_all)
+    return _known.at(find(settings))

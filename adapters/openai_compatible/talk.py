@@ -14,6 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from adapters import sending
 from adapters.fleet import Fleet, Tries
 from adapters.ollama import context
 from adapters.ollama.context import Size
@@ -103,43 +104,21 @@ async def parts(question: Question, settings: Settings) -> AsyncGenerator[Piece,
     settings.openai.retries and the failure allow, unless some of it was handed on already. Raises the errors of
     `rag_app.models.LanguageModel.ask`.
     """
-    servers, model = at(settings), question.model
-    tries = tries_at(servers, settings, model)
-    while True:
-        kept: list[Piece] = []
-        handed, server = False, None
-        try:
-            async with (
-                servers.place(model, settings.openai.parallel, without=tries.without) as server,
-                aclosing(_attempt(server, question, settings)) as pieces,
-            ):
-                async for piece in pieces:
-                    if question.whole:
-                        kept.append(piece)
-                        continue
-                    handed = handed or bool(piece.text)
-                    yield piece
-        except Exception as exc:
-            assert server is not None  # waiting for a place raises nothing
-            if await tries.again(exc, server, spoiled=handed):
-                question = question.livelier()
-            continue
-        for piece in kept:
+    coming = sending.pieces(
+        tries_at(at(settings), settings, question.model),
+        question,
+        lambda server, asked: _attempt(server, asked, settings),
+        parallel=settings.openai.parallel,
+        is_text=lambda piece: bool(piece.text),
+    )
+    async with aclosing(coming) as pieces:
+        async for piece in pieces:
             yield piece
-        return
 
 
 async def repeated(servers: Fleet[Server], settings: Settings, model: str, send: Callable[[Server], Awaitable[T]]) -> T:
     """What `send` gives, called again as the failure allows; its errors explained. For requests without a seed."""
-    tries = tries_at(servers, settings, model)
-    while True:
-        server = None
-        try:
-            async with servers.place(model, settings.openai.parallel, without=tries.without) as server:
-                return await send(server)
-        except Exception as exc:
-            assert server is not None  # waiting for a place raises nothing
-            await tries.again(exc, server)
+    return await sending.repeated(tries_at(servers, settings, model), send, parallel=settings.openai.parallel)
 
 
 def tries_at(servers: Fleet[Server], settings: Settings, model: str) -> Tries[Server]:
